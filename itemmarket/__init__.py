@@ -1,0 +1,51 @@
+"""The market for game items and the vocabulary of forecasting it.
+
+Everything a notebook needs is one import away (``import itemmarket as im``). Names are resolved
+on first use (PEP 562), so that importing the package costs milliseconds and pulls in no torch.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_WHERE = {
+    "data_dir": "paths",
+    "MarketDataError": "errors",
+    "ArtefactError": "errors",
+    "load_catalogue": "catalogue",
+    "parse_name": "names",
+    "ParsedName": "names",
+    "load_prices": "prices",
+    "validate_prices": "prices",
+    "market_index": "index",
+    "simulate_market": "simulator",
+    "stylised_facts": "stylised",
+    "price_windows": "windows",
+    "FeatureExtractor": "features",
+    "temporal_split": "splits",
+    "TemporalSplit": "splits",
+    "split_by_item": "splits",
+    "rmse": "metrics",
+    "mae": "metrics",
+    "r2": "metrics",
+    "skill": "metrics",
+    "evaluate": "metrics",
+    "Persistence": "baselines",
+    "MovingAverage": "baselines",
+    "RidgeLags": "baselines",
+    "WindowForest": "baselines",
+    "save_artefact": "artefacts",
+    "load_artefact": "artefacts",
+}
+__all__ = sorted(_WHERE)
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module that defines ``name`` the first time somebody asks for it."""
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Names for tab completion."""
+    return __all__

@@ -1,0 +1,13 @@
+"""Where the course keeps its data."""
+
+import os
+from pathlib import Path
+
+
+def data_dir() -> Path:
+    """Return the folder with the catalogue and the bundled market.
+
+    It is ``data/`` beside the package, or what the environment variable ``ITEMMARKET_DATA`` names.
+    """
+    override = os.environ.get("ITEMMARKET_DATA")
+    return Path(override) if override else Path(__file__).resolve().parent.parent / "data"
