@@ -21,6 +21,8 @@ _WHERE = {
     "stylised_facts": "stylised",
     "price_windows": "windows",
     "FeatureExtractor": "features",
+    "supervised": "supervised",
+    "Supervised": "supervised",
     "temporal_split": "splits",
     "TemporalSplit": "splits",
     "split_by_item": "splits",
