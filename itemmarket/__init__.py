@@ -35,6 +35,7 @@ _WHERE = {
     "MovingAverage": "baselines",
     "RidgeLags": "baselines",
     "WindowForest": "baselines",
+    "show": "plots",
     "save_artefact": "artefacts",
     "load_artefact": "artefacts",
 }

@@ -12,7 +12,6 @@ import json
 import os
 import platform
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from itemmarket.atomic import write_bytes
 from itemmarket.errors import ArtefactError
 
 FORMAT_VERSION = 1
@@ -112,9 +112,8 @@ def save_artefact(
         raise ArtefactError(
             f"cannot save {class_name}: config and metrics must be plain JSON: {error}"
         ) from None
-    folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / file_name, weights)
-    _replace(folder / MANIFEST, text.encode())
+    write_bytes(folder / file_name, weights)
+    write_bytes(folder / MANIFEST, text.encode())
     for stale in folder.iterdir():
         if _WEIGHTS.fullmatch(stale.name) and stale.name != file_name:
             stale.unlink()
@@ -200,17 +199,3 @@ def _library_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return versions
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write ``content`` beside ``path`` and rename it into place, so that no reader sees half a file."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

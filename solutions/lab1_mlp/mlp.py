@@ -293,6 +293,7 @@ class PyTorchPredictor:
         ### END SOLUTION
 
     def save(self, path: str) -> None:
+        ### BEGIN SOLUTION
         """Write the fitted model as an artefact: a folder with a manifest and safetensors.
 
         Parameters
@@ -305,7 +306,6 @@ class PyTorchPredictor:
         sklearn.exceptions.NotFittedError
             Before :meth:`fit`.
         """
-        ### BEGIN SOLUTION
         if self.network is None:
             raise NotFittedError("this PyTorchPredictor is not fitted yet: call fit before save")
         weights = {f"network.{name}": tensor.numpy() for name, tensor in self.network.state_dict().items()}
@@ -324,6 +324,7 @@ class PyTorchPredictor:
 
     @classmethod
     def load(cls, path: str) -> "PyTorchPredictor":
+        ### BEGIN SOLUTION
         """Read a model that :meth:`save` wrote.
 
         Parameters
@@ -341,7 +342,6 @@ class PyTorchPredictor:
         itemmarket.ArtefactError
             If the folder is no artefact of this class, or was altered.
         """
-        ### BEGIN SOLUTION
         artefact = im.load_artefact(path, class_name="PyTorchPredictor")
         arrays = artefact.arrays
         model = cls(hidden=tuple(artefact.config["hidden"]), dropout=artefact.config["dropout"])

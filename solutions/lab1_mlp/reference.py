@@ -1,0 +1,58 @@
+"""What the hidden checks compare a submission with; computed once per grading process."""
+
+import functools
+import hashlib
+import os
+
+import numpy as np
+import visible_checks
+from sklearn.ensemble import RandomForestRegressor
+
+import itemmarket as im
+
+SECRET_VARIABLE = "COURSE_GRADING_SECRET"
+EXAMPLE_SECRET = "the example class is graded in public"
+
+
+@functools.cache
+def hidden_rows() -> im.Supervised:
+    """Return rows of a market simulated from the instructor's secret.
+
+    Rows of one item lie further apart than look-back and horizon together, so that no row's inputs hold
+    another row's answer.
+    """
+    secret = os.environ.get(SECRET_VARIABLE, EXAMPLE_SECRET)
+    seed = int.from_bytes(hashlib.sha256(secret.encode()).digest()[:4], "big")
+    prices = im.simulate_market(n_items=500, start="2022-01-01", end="2024-12-31", seed=seed)
+    extractor = im.FeatureExtractor.basic()
+    table = im.supervised(prices, extractor, min_weekly_volume=visible_checks.MIN_WEEKLY_VOLUME)
+    return table.take(spaced_rows(table, extractor.lookback + 1))
+
+
+def spaced_rows(table: im.Supervised, gap: int) -> np.ndarray:
+    """Return positions of rows such that rows of one item are more than ``gap`` days apart."""
+    days = table.dates.to_numpy().astype("datetime64[D]").astype(int)
+    last: dict[str, int] = {}
+    kept = []
+    for row, (name, day) in enumerate(zip(table.names, days, strict=True)):
+        if day - last.get(name, -gap - 1) > gap:
+            last[name] = day
+            kept.append(row)
+    return np.array(kept)
+
+
+@functools.cache
+def rmse_of(opponent: str) -> float:
+    """Return the RMSE of ``persistence`` or of the random ``forest`` on the hidden rows."""
+    rows = hidden_rows()
+    if opponent == "persistence":
+        return im.rmse(rows.y, np.zeros(len(rows)))
+    return im.rmse(rows.y, forest().predict(rows.X.to_numpy()))
+
+
+@functools.cache
+def forest() -> RandomForestRegressor:
+    """Return the random forest that the lab competes with, trained on the same rows as the student's model."""
+    table, split = visible_checks.market_rows()
+    train = table.take(split.train)
+    return visible_checks.make_forest().fit(train.X.to_numpy(), train.y)
