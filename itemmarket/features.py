@@ -1,0 +1,532 @@
+"""What is known about an item on a day, as 32 numbers: the same ones in training and in production.
+
+`FeatureExtractor.transform` computes them for every row of a market table, `FeatureExtractor.extract` for one item and
+day from its recent history. Both run the same code over the same window, so the vectors are equal bit for bit,
+and nothing after the day, nor anything older than ``lookback`` days, can change them.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from itemmarket.catalogue import rarity_of
+from itemmarket.errors import MarketDataError
+from itemmarket.indicators import CARRY, MEMORY, SIGNAL_MEMORY, macd, rsi, window_sum
+from itemmarket.names import parse_names
+from itemmarket.prices import GAMES, validate_prices
+
+LOOKBACK = MEMORY + max(CARRY, SIGNAL_MEMORY)
+"""Days that a feature vector may depend on, its own day included."""
+
+
+class Feature(NamedTuple):
+    """One column: its name, what it says, its unit, and its value where nothing is known."""
+
+    name: str
+    meaning: str
+    unit: str
+    neutral: float = 0.0
+
+
+FEATURES = (
+    Feature("price", "Last price", "USD"),
+    Feature("log_price", "Natural logarithm of the last price", "log USD"),
+    Feature(
+        "price_z_90", "Log price against its mean over the 90 days before, in standard deviations", "sd, ±10"
+    ),
+    Feature("change_1", "Log price now minus a day ago", "log ratio"),
+    Feature("change_7", "Log price now minus 7 days ago", "log ratio"),
+    Feature("change_30", "Log price now minus 30 days ago", "log ratio"),
+    Feature("ma_ratio_7", "Log of the price over its mean in the last 7 days", "log ratio"),
+    Feature("ma_ratio_30", "Log of the price over its mean in the last 30 days", "log ratio"),
+    Feature("volatility_30", "Root mean square of the daily log changes in the last 30 days", "log ratio"),
+    Feature("rsi_14", "Wilder's relative strength index, smoothing 14", "0 to 100", 50.0),
+    Feature("macd", "MACD line of the log price: 12-day minus 26-day exponential average", "log ratio"),
+    Feature("macd_histogram", "MACD line minus its 9-day exponential average, the signal line", "log ratio"),
+    Feature("momentum_14", "Log change over 14 days in units of what volatility_30 makes usual", "sd, ±10"),
+    Feature(
+        "rarity", "Rank of the game's rarity tier from the catalogue, 1 the lowest", "rank 1 to 7, 0 unknown"
+    ),
+    Feature("wear", "Rank of the wear in the name, 1 Factory New to 5 Battle-Scarred", "rank 1 to 5, 0 none"),
+    Feature("stattrak", "Whether the name says StatTrak™", "0 or 1"),
+    Feature("souvenir", "Whether the name says Souvenir", "0 or 1"),
+    *(Feature(f"game_{game}", f"Whether the item is of {game}", "0 or 1") for game in GAMES),
+    Feature("volume_7", "log(1 + units sold in the last 7 days)", "log units"),
+    Feature("volume_mean_30", "log(1 + mean units sold per day with a price in the last 30)", "log units"),
+    Feature("turnover_1", "log(1 + price times units sold on this day)", "log USD"),
+    Feature(
+        "days_since_trade", "Days since the last sale before this day", "days, at most 160", float(LOOKBACK)
+    ),
+    Feature("weekday_sin", "Sine of the day of the week, Monday 0", "-1 to 1"),
+    Feature("weekday_cos", "Cosine of the day of the week, Monday 1", "-1 to 1"),
+    Feature("year_sin", "Sine of the day of the year, 0 about 1 January", "-1 to 1"),
+    Feature("year_cos", "Cosine of the day of the year, 1 about 1 January", "-1 to 1"),
+    Feature("index_change_1", "Log change of the market index over a day", "log ratio"),
+    Feature("index_change_7", "Log change of the market index over 7 days", "log ratio"),
+    Feature("relative_strength_30", "change_30 minus the index's log change over 30 days", "log ratio"),
+)
+"""The 32 features in their fixed order."""
+
+_ORDER = {feature.name: position for position, feature in enumerate(FEATURES)}
+
+BASIC = (
+    "log_price",
+    "price_z_90",
+    "change_1",
+    "change_7",
+    "change_30",
+    "ma_ratio_7",
+    "ma_ratio_30",
+    "volatility_30",
+    "volume_7",
+    "turnover_1",
+)
+
+_TICK = 0.01  # USD, the market's smallest step: no history, however flat, is taken to be steadier than that
+_STEADIEST = 0.001  # log ratio, the same for expensive items
+_OUTLIER = 10.0  # standard deviations at which a standardised feature is cut off
+_PRICES = (1e-6, 1e9)  # USD; outside lies no price but a mistake
+_CELLS = 1 << 14  # days of all items worked on at a time: what a processor's cache holds
+_TINY = np.finfo(np.float64).tiny
+
+# Sines and cosines are looked up, so that one day alone gets the same bits as a million together.
+_WEEK_SIN, _WEEK_COS = (wave(2 * np.pi * np.arange(7) / 7) for wave in (np.sin, np.cos))
+_YEAR_SIN, _YEAR_COS = (wave(2 * np.pi * np.arange(366) / 365.25) for wave in (np.sin, np.cos))
+# What takes the place of a grid where an item has no price at all.
+_NOTHING = {feature.name: np.array([feature.neutral]) for feature in FEATURES} | {
+    "known_30": np.array([False])
+}
+
+
+class FeatureExtractor:
+    """Turns price histories into feature vectors of constant length, always finite.
+
+    A day's vector depends on the item's rows of that day and the ``lookback - 1`` days before it, on its name and
+    game, and on the index, and on nothing else. Days without a row have no price of their own: averages skip them, and
+    "the price 7 days ago" is the last one known then, if that was at most 32 days old. A feature that cannot be
+    known takes a neutral value (see `describe`), so that a new item has a vector of the same length.
+
+    Parameters
+    ----------
+    index : pandas.Series, optional
+        A market index as `itemmarket.market_index` makes it: positive values by day. Between its days and
+        after its last one, the last value stands. Without one the three features that need it are 0.
+    names : sequence of str, optional
+        Which features to compute; all 32 by default. They come in the fixed order, however they are given.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The features in their order.
+    lookback : int
+        Days that a vector depends on, its own included.
+
+    Raises
+    ------
+    MarketDataError
+        If ``index`` is not a series of positive numbers by ascending day.
+    ValueError
+        If ``names`` has an unknown name, or none.
+    """
+
+    lookback: int = LOOKBACK
+
+    def __init__(self, index: pd.Series | None = None, names: Sequence[str] | None = None) -> None:
+        """Check the index and the names."""
+        wanted = set(_ORDER if names is None else names)
+        if not wanted or wanted - set(_ORDER):
+            raise ValueError(
+                f"no features of these names: {sorted(wanted - set(_ORDER))}; there are {', '.join(_ORDER)}"
+            )
+        self.names = tuple(name for name in _ORDER if name in wanted)
+        self._column = {name: position for position, name in enumerate(self.names)}
+        self._index = None if index is None else _daily_log_index(index)
+        self._known_items: dict[tuple[str, str], np.ndarray] = {}
+
+    @classmethod
+    def basic(cls) -> "FeatureExtractor":
+        """Return an extractor of the ten features of the lectures and the first lab."""
+        return cls(names=BASIC)
+
+    def describe(self) -> pd.DataFrame:
+        """Return a table of the features: meaning, unit, and the neutral value of each, by name."""
+        table = pd.DataFrame(FEATURES).set_index("name")
+        return table.loc[list(self.names)]
+
+    def transform(self, prices: pd.DataFrame) -> pd.DataFrame:
+        """Compute the features of every row of a market table, each as of its own day.
+
+        Parameters
+        ----------
+        prices : pandas.DataFrame
+            A market table, in any order.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Shape (len(prices), len(names)), float32, in the order of ``prices``; indexed by (name, date).
+
+        Raises
+        ------
+        MarketDataError
+            If there is no row, a column is missing, a value is not valid (the message names its row), or an item
+            has two rows for a day.
+        """
+        if not len(prices):
+            raise _fault(prices)
+        day, price, volume = _columns(prices)
+        item, items = _items(prices)
+        same, gap = item[1:] == item[:-1], np.diff(day)
+        order = None
+        if not ((item[1:] > item[:-1]) | (same & (gap > 0))).all():
+            order = np.lexsort((day, item))
+            item, day, price, volume = item[order], day[order], price[order], volume[order]
+            same, gap = item[1:] == item[:-1], np.diff(day)
+            if (same & (gap == 0)).any():
+                raise _fault(prices)
+
+        # One grid of days for all items: what lies lookback days back, or belongs to another item, is out of reach.
+        step = np.where(same, np.minimum(gap, LOOKBACK), LOOKBACK)
+        position = np.cumsum(np.r_[LOOKBACK - 1, step])
+        first = day.min()
+        calendar = self._calendar(np.arange(first, day.max() + 1))
+        about = self._about(items)
+        out = np.empty((len(self.names), len(prices)), np.float32)
+        for rows in _blocks(position):
+            start = position[rows.start] - (LOOKBACK - 1)
+            window = slice(np.searchsorted(position, start), rows.stop)
+            grid = _series(
+                position[window] - start, price[window], volume[window], position[rows.stop - 1] - start + 1
+            )
+            self._fill(
+                out[:, rows], grid, position[rows] - start, calendar, day[rows] - first, about, item[rows]
+            )
+        if order is not None:
+            back = np.empty_like(order)
+            back[order] = np.arange(len(order))
+            out, day, item = out[:, back], day[back], item[back]
+        return self._frame(out, prices, day, item, items)
+
+    def extract(
+        self, name: str, history: pd.DataFrame, as_of: str | dt.date | np.datetime64 | pd.Timestamp
+    ) -> np.ndarray:
+        """Compute one item's features as of one day: the same bits as `transform` gives for that row.
+
+        On a day without a row the features are as of that day all the same: the price is the last one known,
+        nothing was sold, and time has passed. Without any row in the last ``lookback`` days (a new item, or one
+        long gone) all that depends on prices takes its neutral value.
+
+        Parameters
+        ----------
+        name : str
+            Market name; rows of ``history`` with another name are left out.
+        history : pandas.DataFrame
+            A market table in any order; the column ``name`` may be missing, and only the rows of the last ``lookback``
+            days up to ``as_of`` are looked at.
+        as_of : str, date or timestamp
+            The day; a time of day is dropped.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (len(names),), float32.
+
+        Raises
+        ------
+        MarketDataError
+            If ``as_of`` is not a day, a column is missing, a value in the window is not valid, a day occurs twice, or
+            the name occurs in several games.
+        """
+        today = _day(as_of)
+        if "date" in history and history["date"].dtype.kind == "M":
+            age = today - history["date"].to_numpy().astype("datetime64[D]").astype(np.int64)
+            recent = (age >= 0) & (age < LOOKBACK)
+            if "name" in history:
+                recent &= (history["name"] == name).to_numpy(bool)
+            if not recent.all():
+                history = history[recent]
+        game, grid, here = GAMES[0], _NOTHING, np.zeros(1, np.int64)
+        if len(history):
+            history = history.assign(name=name)
+            day, price, volume = _columns(history)
+            if "game" in history:
+                game, *others = history["game"].unique()
+                if others:
+                    raise MarketDataError(
+                        f"{name!r} is in the history of several games: give the rows of one"
+                    )
+            order = np.argsort(day)
+            if (np.diff(day[order]) == 0).any():
+                raise _fault(history)
+            grid = _series(day[order] - today + LOOKBACK - 1, price[order], volume[order], LOOKBACK)
+        if (name, game) not in self._known_items:
+            self._known_items[name, game] = self._about([(name, game)])
+        out = np.empty((len(self.names), 1), np.float32)
+        last = here + len(grid["price"]) - 1
+        self._fill(out, grid, last, self._calendar(here + today), here, self._known_items[name, game], here)
+        return out[:, 0]
+
+    def _fill(
+        self,
+        out: np.ndarray,
+        grid: dict[str, np.ndarray],
+        cell: np.ndarray,
+        calendar: dict[str, np.ndarray],
+        day: np.ndarray,
+        about: dict[str, np.ndarray],
+        item: np.ndarray,
+    ) -> None:
+        """Gather rows from the three tables: by cell of the grid, by day, and by item.
+
+        ``out`` has shape (features, rows); ``cell``, ``day`` and ``item`` are the rows' positions in the tables.
+        """
+        for table, position in ((grid, cell), (calendar, day), (about, item)):
+            for name, values in table.items():
+                if name in self._column:
+                    out[self._column[name]] = values[position]
+        if "relative_strength_30" in self._column:
+            strength = 0.0
+            if self._index is not None:
+                strength = grid["change_30"][cell] - calendar["index_change_30"][day]
+                strength *= grid["known_30"][cell]
+            out[self._column["relative_strength_30"]] = strength
+        out += 0.0  # there are two zeros; keep the positive one
+
+    def _calendar(self, day: np.ndarray) -> dict[str, np.ndarray]:
+        """Tabulate what depends on the day only, shape (days,) each."""
+        date = day.astype("datetime64[D]")
+        of_year = day - date.astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64)
+        monday = 4  # 5 January 1970
+        table = {
+            "weekday_sin": _WEEK_SIN[(day - monday) % 7],
+            "weekday_cos": _WEEK_COS[(day - monday) % 7],
+            "year_sin": _YEAR_SIN[of_year],
+            "year_cos": _YEAR_COS[of_year],
+        }
+        for days in (1, 7, 30):
+            table[f"index_change_{days}"] = np.zeros(len(day))
+            if self._index is not None:
+                first, level = self._index
+                now, then = np.clip([day - first, day - first - days], 0, len(level) - 1)
+                table[f"index_change_{days}"] = level[now] - level[then]
+        return table
+
+    def _about(self, items: list[tuple[str, str]]) -> dict[str, np.ndarray]:
+        """Tabulate what depends on the item only, shape (items,) each, from (name, game)."""
+        game = np.array([game for _, game in items], dtype=object)
+        table = {f"game_{one}": game == one for one in GAMES}
+        if not {"rarity", "wear", "stattrak", "souvenir"}.isdisjoint(self.names):
+            # The names of other games follow another grammar.
+            of_cs2 = game == GAMES[0]
+            names = pd.Series([name for name, _ in items], dtype=object)
+            parsed = parse_names(names).loc[names]
+            table["rarity"] = rarity_of(names) * of_cs2
+            table["wear"] = (parsed["wear"].cat.codes.to_numpy() + 1) * of_cs2
+            table["stattrak"] = parsed["stattrak"].to_numpy(bool) & of_cs2
+            table["souvenir"] = parsed["souvenir"].to_numpy(bool) & of_cs2
+        return table
+
+    def _frame(
+        self,
+        out: np.ndarray,
+        prices: pd.DataFrame,
+        day: np.ndarray,
+        item: np.ndarray,
+        items: list[tuple[str, str]],
+    ) -> pd.DataFrame:
+        """Label the features; the index is made of codes that are there already."""
+        names, code = np.unique(np.array([name for name, _ in items], dtype=object), return_inverse=True)
+        first = day.min()
+        dates = np.arange(first, day.max() + 1).astype("datetime64[D]").astype(prices["date"].dtype)
+        index = pd.MultiIndex(
+            levels=[pd.Index(names, dtype="str"), pd.DatetimeIndex(dates)],
+            codes=[code[item], day - first],
+            names=["name", "date"],
+            verify_integrity=False,
+        )
+        return pd.DataFrame(out.T, index=index, columns=list(self.names), copy=False)
+
+
+def _fault(prices: pd.DataFrame) -> MarketDataError:
+    """Return the error of a table that is known to be at fault, in the words of the market table's own check."""
+    try:
+        validate_prices(prices)
+    except MarketDataError as error:
+        return error
+    price = prices["price"].to_numpy(np.float64)
+    row = int(np.flatnonzero((price < _PRICES[0]) | (price > _PRICES[1]))[0])
+    return MarketDataError(
+        f"market table, column 'price', row {row} ({prices['name'].iloc[row]}): {price[row]:g} USD is no price; "
+        f"features take {_PRICES[0]:g} to {_PRICES[1]:g} USD"
+    )
+
+
+def _columns(prices: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return day (int64, since 1970), price and volume (float64) of a market table after checking them."""
+    kinds = {"date": "M", "price": "fiu", "volume": "fiu"}
+    if any(column not in prices or prices[column].dtype.kind not in kind for column, kind in kinds.items()):
+        raise _fault(prices)
+    if "name" not in prices or isinstance(prices["date"].dtype, pd.DatetimeTZDtype):
+        raise _fault(prices)
+    stamp = prices["date"].to_numpy()
+    date = stamp.astype("datetime64[D]")
+    price = prices["price"].to_numpy(np.float64)
+    volume = prices["volume"].to_numpy(np.float64)
+    valid = (
+        (date == stamp) & (price >= _PRICES[0]) & (price <= _PRICES[1]) & (volume >= 0) & (volume < np.inf)
+    )
+    if not valid.all():
+        raise _fault(prices)
+    return date.astype(np.int64), price, volume
+
+
+def _items(prices: pd.DataFrame) -> tuple[np.ndarray, list[tuple[str, str]]]:
+    """Number the items of a market table: the number of each row's item, and (name, game) by number."""
+    name = prices["name"]
+    if isinstance(name.dtype, pd.CategoricalDtype):
+        name = name.astype(name.cat.categories.dtype)
+    code, names = pd.factorize(name, sort=True)
+    if "game" not in prices:
+        item, items = code, [(name, GAMES[0]) for name in names]
+    else:
+        game, games = pd.factorize(prices["game"])
+        item, keys = pd.factorize(code * len(games) + game, sort=True)
+        items = [(names[key // len(games)], games[key % len(games)]) for key in keys]
+        if (game < 0).any() or not set(games) <= set(GAMES):
+            raise _fault(prices)
+    if (code < 0).any() or not all(isinstance(name, str) and name.strip() for name in names):
+        raise _fault(prices)
+    return item, items
+
+
+def _day(as_of: str | dt.date | np.datetime64 | pd.Timestamp) -> int:
+    """Return a day as a number since 1970."""
+    try:
+        stamp = pd.Timestamp(as_of)
+    except (TypeError, ValueError) as error:
+        raise MarketDataError(f"as_of is a day such as 2024-05-31, not {as_of!r}") from error
+    if stamp is pd.NaT or stamp.tzinfo is not None:
+        raise MarketDataError(f"as_of is a day of the market's calendar without a time zone, not {as_of!r}")
+    return int(stamp.to_datetime64().astype("datetime64[D]").astype(np.int64))
+
+
+def _daily_log_index(index: pd.Series) -> tuple[int, np.ndarray]:
+    """Return the first day of a market index and its logarithm on every day since, carried over gaps."""
+    if not (
+        isinstance(index, pd.Series)
+        and len(index)
+        and pd.api.types.is_datetime64_dtype(index.index.dtype)
+        and index.index.is_monotonic_increasing
+        and index.index.is_unique
+    ):
+        raise MarketDataError(
+            "a market index is a series by ascending, unique day: see itemmarket.market_index"
+        )
+    value = index.to_numpy(np.float64)
+    if not ((value > 0) & (value < np.inf)).all():
+        bad = index.index[np.flatnonzero(~((value > 0) & (value < np.inf)))[0]]
+        raise MarketDataError(
+            f"the market index on {bad:%Y-%m-%d} is {index[bad]}: it must be finite and above 0"
+        )
+    day = index.index.to_numpy().astype("datetime64[D]").astype(np.int64)
+    return int(day[0]), np.repeat(np.log(value), np.diff(day, append=day[-1] + 1))
+
+
+def _blocks(position: np.ndarray) -> Iterator[slice]:
+    """Cut the rows into runs that cover at most ``_CELLS`` cells of the grid each."""
+    edges = np.searchsorted(position, np.arange(position[0], position[-1] + _CELLS, _CELLS))
+    edges = np.unique(np.append(edges, len(position)))
+    yield from map(slice, edges[:-1].tolist(), edges[1:].tolist())
+
+
+def _series(
+    position: np.ndarray, price: np.ndarray, volume: np.ndarray, length: int
+) -> dict[str, np.ndarray]:
+    """Compute on a daily grid what depends on prices and volumes only.
+
+    Parameters
+    ----------
+    position, price, volume : numpy.ndarray
+        Shape (rows,): cell of each row, ascending; USD; units.
+    length : int
+        Cells of the grid.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        Shape (length,) each: features by name, and ``known_30``, whether ``change_30`` is known.
+    """
+    cell = np.arange(length)
+    lasts = np.diff(position, append=length)
+    lasts[0] += position[0]
+    level = np.repeat(price, lasts)
+    age = cell - np.repeat(position, lasts)
+    age[: position[0]] = LOOKBACK
+    seen = (age == 0).astype(np.float64)
+    units = np.zeros(length)
+    units[position] = volume
+    log_level = np.log(level)
+
+    # Change of each day with a price since the price before it, unless that is too old.
+    counted, change, move = np.zeros((3, length))
+    np.multiply(seen[1:], age[:-1] < CARRY, out=counted[1:])
+    np.multiply(log_level[1:] - log_level[:-1], counted[1:], out=change[1:])
+    np.multiply(level[1:] - level[:-1], counted[1:], out=move[1:])
+
+    sums = np.stack([seen, level * seen, units, counted, change * change])
+    days_7, price_7, units_7 = window_sum(sums[:3], 7)
+    days_30, price_30, units_30, counted_30, square_30 = window_sum(sums, 30)
+    volatility = np.sqrt(square_30 / np.maximum(counted_30, 1))
+    steadiest = np.maximum(_TICK / level, _STEADIEST)
+
+    log_seen = log_level * seen
+    past = np.zeros((3, length))
+    past[:, 1:] = window_sum(np.stack([seen, log_seen, log_seen * log_level]), 90)[:, :-1]
+    days_past = np.maximum(past[0], 1)
+    mean_past = past[1] / days_past
+    spread = np.sqrt(np.maximum(past[2] / days_past - mean_past * mean_past, steadiest * steadiest))
+    z = np.where(past[0] >= 2, (log_level - mean_past) / spread, 0.0)
+
+    def since(days: int) -> tuple[np.ndarray, np.ndarray]:
+        """Log change over some days, 0 where unknown, and where it is known."""
+        known = np.zeros(length, bool)
+        np.less_equal(age[:-days], CARRY, out=known[days:])
+        change = np.zeros(length)
+        np.multiply(log_level[days:] - log_level[:-days], known[days:], out=change[days:])
+        return change, known
+
+    def over_mean(days: np.ndarray, total: np.ndarray) -> np.ndarray:
+        """Log of the price over its mean, 0 where there is none."""
+        mean = np.maximum(total / np.maximum(days, 1), _TINY)
+        return np.where(days > 0, log_level - np.log(mean), 0.0)
+
+    sold = np.maximum.accumulate(np.where(units > 0, cell, -LOOKBACK))
+    since_trade = np.full(length, float(LOOKBACK))
+    np.minimum(cell[1:] - sold[:-1], LOOKBACK, out=since_trade[1:])
+
+    change_30, known_30 = since(30)
+    usual = np.maximum(volatility, steadiest) * np.sqrt(14)
+    line, histogram = macd(log_level, seen)
+    return {
+        "price": level,
+        "log_price": log_level,
+        "price_z_90": np.clip(z, -_OUTLIER, _OUTLIER),
+        "change_1": since(1)[0],
+        "change_7": since(7)[0],
+        "change_30": change_30,
+        "known_30": known_30,
+        "ma_ratio_7": over_mean(days_7, price_7),
+        "ma_ratio_30": over_mean(days_30, price_30),
+        "volatility_30": volatility,
+        "rsi_14": rsi(move),
+        "macd": line,
+        "macd_histogram": histogram,
+        "momentum_14": np.clip(since(14)[0] / usual, -_OUTLIER, _OUTLIER),
+        "volume_7": np.log1p(units_7),
+        "volume_mean_30": np.log1p(units_30 / np.maximum(days_30, 1)),
+        "turnover_1": np.log1p(level * units),
+        "days_since_trade": since_trade,
+    }
