@@ -16,7 +16,15 @@ from .errors import MarketDataError
 from .names import KINDS, WEARS, parse_name
 from .paths import data_dir
 
-RARITIES = ("Consumer Grade", "Industrial Grade", "Mil-Spec", "Restricted", "Classified", "Covert", "Contraband")
+RARITIES = (
+    "Consumer Grade",
+    "Industrial Grade",
+    "Mil-Spec Grade",
+    "Restricted",
+    "Classified",
+    "Covert",
+    "Contraband",
+)
 """The game's seven tiers, lowest first, by their names for weapons.
 
 A tier is a colour, and other items have other words for the same colour. From the lowest up: white (Base
@@ -28,7 +36,7 @@ gold (Contraband).
 RARITY_CLASSES = {
     "Consumer Grade": "Common",
     "Industrial Grade": "Common",
-    "Mil-Spec": "Rare",
+    "Mil-Spec Grade": "Rare",
     "Restricted": "Epic",
     "Classified": "Epic",
     "Covert": "Legendary",
@@ -69,7 +77,9 @@ COLUMNS = (
 )
 """Columns of the catalogue, in order; ``data/catalogue.md`` says what each means."""
 
-_CURE = "restore it with `git checkout -- data/catalogue.parquet` or make it with `python course.py data build`"
+_CURE = (
+    "restore it with `git checkout -- data/catalogue.parquet` or make it with `python course.py data build`"
+)
 
 
 def catalogue_path() -> Path:
@@ -91,12 +101,7 @@ def load_catalogue() -> pd.DataFrame:
     MarketDataError
         If the file is missing, cannot be read, or is not a catalogue.
     """
-    path = catalogue_path()
-    try:
-        stamp = path.stat().st_mtime_ns
-    except OSError as error:
-        raise MarketDataError(f"no catalogue at {path}: {_CURE}") from error
-    return _read(path, stamp).copy()
+    return _read(*_path_and_stamp()).copy()
 
 
 def market_names(catalogue: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -123,7 +128,9 @@ def market_names(catalogue: pd.DataFrame | None = None) -> pd.DataFrame:
     ]
     variants = [(False, False, True), (True, False, rows["stattrak"]), (False, True, rows["souvenir"])]
     parts = [
-        pd.DataFrame({"row": np.flatnonzero(has & exists), "wear": code, "stattrak": stattrak, "souvenir": souvenir})
+        pd.DataFrame(
+            {"row": np.flatnonzero(has & exists), "wear": code, "stattrak": stattrak, "souvenir": souvenir}
+        )
         for stattrak, souvenir, exists in variants
         for code, has in wears
     ]
@@ -163,18 +170,21 @@ def rarity_of(names: Iterable[str]) -> np.ndarray:
     numpy.ndarray of int8, shape (n_names,)
         1 (Consumer Grade) to 7 (Contraband), the place in `RARITIES`; 0 for a name that the catalogue lacks.
     """
-    codes, unique = pd.factorize(names if isinstance(names, pd.Series) else pd.Series(list(names), dtype=object))
-    ranks = _ranks(catalogue_path(), _stamp())
+    codes, unique = pd.factorize(
+        names if isinstance(names, pd.Series) else pd.Series(list(names), dtype=object)
+    )
+    ranks = _ranks(*_path_and_stamp())
     # A missing name has code -1 and takes the extra zero at the end.
     return np.array([*(ranks.get(parse_name(name).base, 0) for name in unique), 0], dtype=np.int8)[codes]
 
 
-def _stamp() -> int:
-    """Return when the file was changed last: the key of the caches beside its path."""
+def _path_and_stamp() -> tuple[Path, int]:
+    """Return where the file lies and when it was changed last: the key of the caches below."""
+    path = catalogue_path()
     try:
-        return catalogue_path().stat().st_mtime_ns
+        return path, path.stat().st_mtime_ns
     except OSError as error:
-        raise MarketDataError(f"no catalogue at {catalogue_path()}: {_CURE}") from error
+        raise MarketDataError(f"no catalogue at {path}: {_CURE}") from error
 
 
 @lru_cache(maxsize=2)
@@ -184,16 +194,18 @@ def _read(path: Path, stamp: int) -> pd.DataFrame:
         table = pd.read_parquet(path)
     except Exception as error:  # pyarrow raises a dozen kinds for a damaged file
         raise MarketDataError(f"{path} cannot be read as parquet ({error}): {_CURE}") from error
-    if tuple(table.columns) != COLUMNS or table.empty or not table["name"].is_unique:
+    listed = {"kind": KINDS, "rarity": RARITIES, "rarity_class": CLASSES}
+    if (
+        tuple(table.columns) != COLUMNS
+        or table.empty
+        or not table["name"].is_unique
+        or not all(table[column].isin(values).all() for column, values in listed.items())
+    ):
         raise MarketDataError(f"{path} is not a catalogue of this version: {_CURE}")
-    kinds = {
-        "kind": pd.CategoricalDtype(KINDS),
-        "weapon": "category",
-        "rarity": pd.CategoricalDtype(RARITIES, ordered=True),
-        "rarity_class": pd.CategoricalDtype(CLASSES, ordered=True),
-        "collection": "category",
+    categories = {"weapon": "category", "collection": "category"} | {
+        column: pd.CategoricalDtype(values, ordered=column != "kind") for column, values in listed.items()
     }
-    return table.astype(kinds)
+    return table.astype(categories)
 
 
 @lru_cache(maxsize=2)

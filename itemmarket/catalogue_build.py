@@ -8,11 +8,9 @@ Needed only to make the file again; the file itself is committed, and the same b
 import base64
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import tarfile
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +18,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from .atomic import atomic_path
 from .catalogue import COLUMNS, RARITIES, RARITY_CLASSES, catalogue_path
 from .errors import MarketDataError
 from .names import KINDS, parse_name
-from .paths import data_dir
 
 PACKAGE = "@ianlucas/cs2-lib"
 VERSION = "7.33.1"
 INTEGRITY = "sha512-xN7HZhA08XBfWQHjZAGuKsjzGU2WHb9ZSuJ+HTGuHD9Rvp1OXZlZOaeuim3O/zNcbqM6gdUuDsi1376307if+Q=="
 _ARCHIVE = f"ianlucas-cs2-lib-{VERSION}.tgz"
+_SCRIPT = Path(__file__).resolve().parent.parent / "data" / "catalogue.mjs"
 _NEEDED = ("dist/items.mjs", "dist/translations/english.mjs", "dist/translations/russian.mjs")
 
 # The game paints a tier in one colour whatever it calls it (see RARITIES); its default colour is the lowest tier's.
@@ -101,7 +100,7 @@ def unpack(archive: Path, folder: Path) -> Path:
 
 def read_facts(package: Path) -> list[dict[str, Any]]:
     """Run ``data/catalogue.mjs`` on an unpacked package and return its list of items."""
-    return json.loads(_run("node", str(data_dir() / "catalogue.mjs"), str(package)))
+    return json.loads(_run("node", str(_SCRIPT), str(package)))
 
 
 def catalogue_table(facts: list[dict[str, Any]]) -> pd.DataFrame:
@@ -151,10 +150,7 @@ def catalogue_table(facts: list[dict[str, Any]]) -> pd.DataFrame:
                 "collection": item.get("collection"),
                 "wear_min": item.get("wear_min"),
                 "wear_max": item.get("wear_max"),
-                "stattrak": kind in ("knife", "music kit")
-                and not item.get("free")
-                or kind == "skin"
-                and item.get("collection") in stattrak,
+                "stattrak": _has_stattrak(item, kind, stattrak),
                 "souvenir": item["id"] in souvenir,
                 "marketable": _marketable(item, name, kind, parsed.finish),
             },
@@ -171,15 +167,8 @@ def write_catalogue(table: pd.DataFrame, target: Path) -> None:
     )
     schema = pa.schema([(column, types.get(column, pa.string())) for column in COLUMNS])
     arrow = pa.Table.from_pandas(table, schema=schema, preserve_index=False).replace_schema_metadata(None)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name)
-    os.close(handle)
-    try:
+    with atomic_path(target) as temporary:
         pq.write_table(arrow, temporary, compression="zstd", compression_level=19)
-        os.chmod(temporary, 0o644)  # noqa: PTH101
-        os.replace(temporary, target)  # noqa: PTH105
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def _market_name(item: dict[str, Any], name: str) -> str:
@@ -209,7 +198,9 @@ def _kind(item: dict[str, Any]) -> str:
     if item.get("free") and item["type"] in ("weapon", "melee", "glove", "utility"):
         return "equipment"
     if item["type"] == "case":
-        return {_WEAPON_CASE: "case", _SOUVENIR_PACKAGE: "souvenir package"}.get(item.get("container"), "capsule")
+        return {_WEAPON_CASE: "case", _SOUVENIR_PACKAGE: "souvenir package"}.get(
+            item.get("container"), "capsule"
+        )
     if item["type"] == "collectible":
         return "pin" if item["name"].endswith(" Pin") else "collectible"
     if item["type"] == "keychain":
@@ -229,6 +220,13 @@ def _marketable(item: dict[str, Any], name: str, kind: str, finish: str | None) 
     if kind == "tool":
         return name in _MARKET_TOOLS
     return kind != "gloves" or finish is not None  # knives come vanilla, gloves do not
+
+
+def _has_stattrak(item: dict[str, Any], kind: str, collections: set[str | None]) -> bool:
+    """Whether it can count kills: knives, music kits on sale, and skins of the collections given."""
+    if kind == "skin":
+        return item.get("collection") in collections
+    return kind in ("knife", "music kit") and not item.get("free")
 
 
 def _stattrak_collections(facts: list[dict[str, Any]]) -> set[str | None]:
@@ -261,6 +259,7 @@ def _run(*command: str) -> str:
         )
     done = subprocess.run([program, *command[1:]], capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
-        last = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise MarketDataError(f"`{' '.join(command)}` failed ({last}): check the network and try again")
+        said = done.stderr.strip().splitlines() or ["no message"]
+        reason = next((line for line in said if "error" in line.casefold()), said[-1])
+        raise MarketDataError(f"`{' '.join(command)}` failed ({reason}): check the network and try again")
     return done.stdout
