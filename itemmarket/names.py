@@ -108,7 +108,7 @@ _ENDINGS = (
     ("collectible", re.compile(r" (?:Medal|Coin|Trophy|Badge|License)$")),
     ("collectible", re.compile(r"^(?:Champion|Finalist|Semifinalist|Quarterfinalist) at ")),
 )
-_WEAR_END = re.compile(r" ?\((" + "|".join(map(re.escape, WEARS)) + r")\)$", re.IGNORECASE)
+_WEAR_END = re.compile(r"(?<=\S) ?\((" + "|".join(map(re.escape, WEARS)) + r")\)$", re.IGNORECASE)
 _WEAR_BY_FOLD = {wear.casefold(): wear for wear in WEARS}
 _PREFIX = re.compile(r"(★|StatTrak™?|Souvenir) (?=\S)", re.IGNORECASE)
 _PREFIX_BY_FOLD = {"★": "★", "stattrak": "StatTrak™", "stattrak™": "StatTrak™", "souvenir": "Souvenir"}
@@ -191,7 +191,7 @@ def parse_name(name: str) -> ParsedName:
         raise MarketDataError("a market name is empty: drop rows without a name first")
 
     body, wear = text, None
-    if (end := _WEAR_END.search(text)) and end.start() > 0:
+    if end := _WEAR_END.search(text):
         body, wear = text[: end.start()], _WEAR_BY_FOLD[end[1].casefold()]
     prefixes = []
     while match := _PREFIX.match(body):

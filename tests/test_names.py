@@ -103,6 +103,13 @@ EXAMPLES = {
         *("Zeus x28 | Olympus", "skin", "Zeus x28", "Olympus"),
         *("Field-Tested", False, False),
     ),
+    "Zeus x28 | Phoenix (Field-Tested)": (  # not an agent of the Phoenix
+        *("Zeus x28 | Phoenix", "skin", "Zeus x28", "Phoenix"),
+        *("Field-Tested", False, False),
+    ),
+    "(Field-Tested)": ("(Field-Tested)", "other", None, None, None, False, False),
+    "Supernova Karambits Pin": ("Supernova Karambits Pin", "pin", None, None, None, False, False),
+    "Nova Case": ("Nova Case", "case", None, None, None, False, False),
     "Mann Co. Supply Crate Key": ("Mann Co. Supply Crate Key", "key", None, None, None, False, False),
     "Unusual Team Captain": ("Unusual Team Captain", "other", None, None, None, False, False),
 }
