@@ -69,7 +69,9 @@ VERBS = {
         "solutions",
     ),
     "grade": Verb("LAB SUBMITTED: grade a class into --out DIR", "autograder.cli:grade", "solutions"),
-    "bench": Verb("[NAME]: measure one thing and keep it in build/bench/NAME.json", "benchmarks:main"),
+    "bench": Verb(
+        "[NAME]: measure one thing and keep it in build/bench/NAME.json", "tasks:bench", "benchmarks"
+    ),
 }
 
 
@@ -117,8 +119,12 @@ def inside() -> bool:
 
 def environment() -> dict[str, str]:
     """Return the variables that verbs and their children run under."""
-    result = {key: value for key, value in os.environ.items() if key not in ("PYTHONHOME", "PYTHONPATH")}
-    result["PATH"] = str(BIN) + os.pathsep + os.environ.get("PATH", "")  # nbgrader calls `alembic` by name
+    # Packages come without bytecode (installing is faster), so Python must be free to write what it compiles.
+    unwanted = ("PYTHONHOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+    result = {key: value for key, value in os.environ.items() if key not in unwanted}
+    path = os.environ.get("PATH", "")
+    if path.split(os.pathsep)[0] != str(BIN):  # nbgrader calls `alembic` by name
+        result["PATH"] = str(BIN) + os.pathsep + path
     result["VIRTUAL_ENV"] = str(VENV)
     result["PYTHONUTF8"] = "1"  # Windows would read text files in a code page
     result["JUPYTER_PREFER_ENV_PATH"] = "1"  # a kernel named python3 in the home folder must not win
@@ -200,6 +206,7 @@ def check_before_setup() -> None:
     """Find what would make a set-up fail late."""
     from importlib.util import find_spec
 
+    environment_key()  # the pins are here
     free = shutil.disk_usage(ROOT).free / 1e9
     if free < DISK_GB and environment_version() == ():
         raise DoorError(
@@ -225,8 +232,13 @@ def is_sound() -> bool:
     """Tell whether ``.venv`` has a Python that is new enough and a whole pip, so that pip can do the rest."""
     if environment_version() < (3, 11):
         return False
-    pips = list(site_packages().glob("pip-*.dist-info"))
+    pips = installed_pips()
     return len(pips) == 1 and is_whole(pips[0])
+
+
+def installed_pips() -> list[Path]:
+    """Return the metadata folders of pip, two when an upgrade was stopped halfway."""
+    return list(site_packages().glob("pip-*.dist-info"))
 
 
 def is_whole(dist_info: Path) -> bool:
@@ -263,23 +275,22 @@ def make_venv(lock: int) -> None:
     if inside() and WINDOWS:  # a running python.exe cannot be replaced
         raise DoorError(f'The environment has to be made again: start with "{base}" course.py.')
     say("Making the environment .venv: once, about a minute.")
-    supervise("making .venv", [base, "-m", "venv", "--clear", str(VENV)], lock)
+    supervise(".venv", [base, "-m", "venv", "--clear", str(VENV)], lock)
 
 
 def install(lock: int) -> None:
     """Install the pins and the package itself."""
-    constraints = ["-c", "constraints.txt", "--progress-bar", "raw"]
-    steps = [("a current pip", ["pip>=26"])]  # three times as fast as the one that comes with Python 3.11
-    index = os.environ.get("COURSE_TORCH_INDEX")
-    if index:
-        torch = re.search(r"^torch==\S+", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.M)
-        if torch:
-            steps.append((f"torch from {index}", ["--index-url", index, torch[0], *constraints]))
-    steps.append(("packages", ["-r", "requirements.txt", *constraints]))
-    steps.append(("itemmarket", ["--no-deps", "-e", "."]))
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--no-compile"]
-    for title, arguments in steps:
-        supervise(f"installing {title}", pip + arguments, lock)
+    if (
+        int(re.findall(r"pip-(\d+)", installed_pips()[0].name)[0]) < 26
+    ):  # three times slower, and shows no bytes
+        supervise("a current pip", [*pip, "pip>=26"], lock)
+    pip += ["--progress-bar", "raw", "-c", "constraints.txt"]
+    index = os.environ.get("COURSE_TORCH_INDEX")
+    torch = re.search(r"^torch==\S+", (ROOT / "requirements.txt").read_text(encoding="utf-8"), re.M)
+    if index and torch:
+        supervise(f"torch from {index}", [*pip, "--index-url", index, torch[0]], lock)
+    supervise("packages", [*pip, "-r", "requirements.txt", "-e", "."], lock)
 
 
 # ---------------------------------------------------------------- a child process, watched
@@ -332,7 +343,7 @@ def supervise(title: str, command: list[str], lock: int) -> None:
 
     progress, live = Progress(), sys.stderr.isatty() and not os.environ.get("CI")
     if not live:
-        say(f"  {title}")
+        say(f"  installing {title}")
     inherit = {} if WINDOWS else {"pass_fds": (lock,)}
     child = subprocess.Popen(
         command,
@@ -369,7 +380,7 @@ def supervise(title: str, command: list[str], lock: int) -> None:
         while reader.is_alive():
             reader.join(0.2)
             if live:
-                text = f"  {title}{progress} ({time.monotonic() - started:.0f} s)"
+                text = f"  installing {title}{progress} ({time.monotonic() - started:.0f} s)"
                 print(
                     f"\r{text[: shutil.get_terminal_size().columns - 1]}\x1b[K",
                     end="",
@@ -402,21 +413,20 @@ CAUSES = (
         "A path is too long for Windows: enable long paths or move the repository to a short path.",
     ),
     (
+        r"Permission denied|Errno 13\b|Access is denied",
+        "A file of the environment cannot be written: own the repository's folder, close programs that use .venv, "
+        "then start again.",
+    ),
+    (
         r"CERTIFICATE_VERIFY_FAILED|SSLError|SSLCertVerificationError",
         "The package index shows a certificate that this machine does not trust: behind a company proxy, set PIP_CERT "
         "to its certificate file, then start again.",
     ),
     (
-        r"NewConnectionError|Failed to establish a new connection|getaddrinfo failed|name resolution"
-        r"|Network is unreachable|Connection (refused|reset|aborted)|Connect(ion)?Timeout|Read timed out"
-        r"|ReadTimeout|ProxyError|IncompleteRead|incomplete-download",
+        r"after connection broken by|Connection (refused|reset|aborted)|getaddrinfo failed|name resolution"
+        r"|timed out|ProxyError|IncompleteRead|incomplete-download",
         "The package index cannot be reached: check the network (or PIP_INDEX_URL and the proxy), then start again; "
         "set-up goes on where it stopped.",
-    ),
-    (
-        r"Permission denied|Errno 13\b|Access is denied",
-        "A file of the environment cannot be written: own the repository's folder, close programs that use .venv, "
-        "then start again.",
     ),
     (
         r"DO NOT MATCH THE HASHES",
@@ -430,17 +440,20 @@ def explain(output: str, title: str) -> str:
     for pattern, sentence in CAUSES:
         if re.search(pattern, output):
             return sentence
-    absent = re.search(r"No matching distribution found for (\S+)", output)
+    absent = re.search(
+        r"No matching distribution found for (\S+)|no matching distributions available for your environment:\s+(\S+)",
+        output,
+    )
     if absent:
         return (
-            f"The package index has no {absent[1]} for this Python ({sys.version_info[0]}.{sys.version_info[1]}, "
+            f"The package index has no {absent[1] or absent[2]} for this Python ({sys.version.split()[0]}, "
             f"{sys.platform}): use a 64-bit Python between 3.11 and 3.13, then start again."
         )
     errors = [line for line in output.splitlines() if line.lower().startswith("error")] or output.split("\n")[
         -2:-1
     ]
     last = errors[-1].strip() if errors else "no message"
-    return f"While {title}, the command failed ({last}): read {LOG}, then start again."
+    return f"Installing {title} failed ({last}): read {LOG}, then start again."
 
 
 def explain_os_error(error: OSError) -> str:
@@ -514,7 +527,7 @@ def pinned_packages() -> Iterator[tuple[str, str, str]]:
     """Yield a line for every pin of requirements.txt: is it importable, in its version?"""
     from importlib.metadata import PackageNotFoundError, distribution
 
-    from packaging.requirements import Requirement
+    from pip._vendor.packaging.requirements import Requirement
 
     again = f"delete {STAMP}, then start any verb"
     for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
@@ -550,7 +563,16 @@ def module_of(package) -> str:  # importlib.metadata.Distribution, not imported 
 
 def data_files() -> Iterator[tuple[str, str, str]]:
     """Yield a line per data file: is it the one that its checksum names?"""
-    yield from ()
+    try:
+        checksums, paths = import_module("itemmarket.checksums"), import_module("itemmarket.paths")
+        for name, problem in checksums.verify_checksums(paths.data_dir()):
+            yield (
+                ("FAIL", f"data/{name} {problem}", "get the file again")
+                if problem
+                else ("OK", f"data/{name}", "")
+            )
+    except Exception as error:  # as above
+        yield "FAIL", f"data: {error}", "get the whole repository again"
 
 
 # ---------------------------------------------------------------- the door itself
@@ -633,7 +655,9 @@ def main(argv: list[str]) -> int:
             ensure_environment()
         if is_ready() and not inside():
             return enter(argv)
-        os.environ.update(environment())
+        wanted = environment()  # which whoever started .venv's Python directly lacks
+        os.environ.clear()
+        os.environ.update(wanted)
         if str(ROOT) not in sys.path:  # the verbs' modules lie beside this file
             sys.path.insert(0, str(ROOT))
         module, _, function = verb.target.partition(":")

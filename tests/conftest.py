@@ -1,6 +1,7 @@
 """Fixtures that several test files share."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,35 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     long = [item for item in items if item.get_closest_marker("long")]
     items[:] = [item for item in items if item not in long]
     config.hook.pytest_deselected(items=long)
+
+
+REQUIRE_ALL = "COURSE_REQUIRE_ALL"
+
+
+def fail_if_machine_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip for a lack of this machine into a failure where the machine is to have everything (our CI)."""
+    if not report.skipped or hasattr(report, "wasxfail") or not os.environ.get(REQUIRE_ALL):
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    reason = reason.removeprefix("Skipped: ")
+    if reason.startswith("machine:"):
+        report.outcome = "failed"
+        report.longrepr = f"{REQUIRE_ALL} is set, and this check was skipped: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Look at every test's verdict."""
+    report = yield
+    fail_if_machine_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Look at modules that skip themselves as a whole."""
+    report = yield
+    fail_if_machine_skip(report)
+    return report
