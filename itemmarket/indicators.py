@@ -56,7 +56,7 @@ def window_sum(grid: np.ndarray, days: int) -> np.ndarray:
             if total is None:
                 total = part.copy()
             else:
-                total[..., covered:] += part[..., : part.shape[-1] - covered]
+                total[..., covered:] += part[..., : max(part.shape[-1] - covered, 0)]
             covered += size
         if 2 * size > days:
             return total
