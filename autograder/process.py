@@ -1,0 +1,228 @@
+"""One worker process as the judge sees it: requests with deadlines, a capped log, a certain end.
+
+How the process is started is a parameter (:data:`Launch`): this module's :func:`plain_process` gives it
+rlimits, an environment of its own and no secrets; a sandbox or a fork of a warm zygote takes the same call.
+"""
+
+import contextlib
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from autograder.codec import CodecError, read_frame, write_frame
+from itemmarket.student import SubmissionError
+
+ENGINE = Path(__file__).resolve().parent.parent
+_INHERITED = (
+    *("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "COMSPEC", "PATHEXT", "WINDIR", "LD_LIBRARY_PATH"),
+    *("VIRTUAL_ENV", "ITEMMARKET_DATA", "USERPROFILE", "HOMEDRIVE", "HOMEPATH", "NUMBER_OF_PROCESSORS"),
+)
+_ONE_THREAD = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
+
+
+@dataclass(frozen=True)
+class WorkerSpec:
+    """What a launcher needs to know to start a worker.
+
+    Attributes
+    ----------
+    folder : Path
+        The private folder with the submission's files; the worker's working directory.
+    module : str
+        Name of the lab's module in it.
+    memory_bytes : int
+        Most memory that the worker may use.
+    preload : tuple of str
+        Modules to import before the first request.
+    """
+
+    folder: Path
+    module: str
+    memory_bytes: int
+    preload: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> list[str]:
+        """The command line of a worker."""
+        options = ["--memory", str(self.memory_bytes), "--preload", *self.preload]
+        return [sys.executable, "-P", "-m", "autograder.worker", str(self.folder), self.module, *options]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a worker: nothing of the grader's but what a Python process needs."""
+        private = {name: str(self.folder) for name in ("HOME", "TMPDIR", "TEMP", "TMP")}
+        settings = {"PYTHONPATH": str(ENGINE), "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+        threads = {"OMP_THREAD_LIMIT": "1"} | {f"{name}_NUM_THREADS": "1" for name in _ONE_THREAD}
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        return inherited | private | settings | threads | {"MPLBACKEND": "Agg", "ITEMMARKET_GRADING": "1"}
+
+
+Launch = Callable[[WorkerSpec], "subprocess.Popen[bytes]"]
+"""Starts a worker with pipes on all three standard streams and returns its process."""
+
+
+def plain_process(spec: WorkerSpec) -> "subprocess.Popen[bytes]":
+    """Start a worker without a sandbox, in a session of its own."""
+    pipe = subprocess.PIPE
+    own_session = {"start_new_session": True} if os.name == "posix" else {}
+    return subprocess.Popen(
+        spec.command,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        cwd=spec.folder,
+        env=spec.environment,
+        **own_session,
+    )
+
+
+class WorkerDied(SubmissionError):
+    """The process ended, was ended, or sent what is no answer."""
+
+
+class TimedOut(WorkerDied):
+    """The process was ended because a request took too long."""
+
+
+class WorkerProcess:
+    """A running worker.
+
+    Parameters
+    ----------
+    spec : WorkerSpec
+        What to start.
+    launch : Launch
+        How to start it.
+    log_bytes : int
+        How much of what the worker prints is kept; the rest is read and dropped.
+    """
+
+    def __init__(self, spec: WorkerSpec, launch: Launch, log_bytes: int) -> None:
+        self._spec = spec
+        self._process = launch(spec)
+        self._handle = psutil.Process(self._process.pid)
+        self._outbox: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._children: list[psutil.Process] = []
+        self._sent = 0
+        self._log = bytearray()
+        self._log_limit = log_bytes
+        self.printed = 0
+        self._drainer = threading.Thread(target=self._drain, daemon=True)
+        self._drainer.start()
+        threading.Thread(target=self._exchange, daemon=True).start()
+
+    def request(
+        self, operation: str, arguments: dict[str, Any], cpu_seconds: float, wall_seconds: float
+    ) -> dict[str, Any]:
+        """Send a request and return the worker's answer, which holds either ``value`` or ``error``.
+
+        Raises
+        ------
+        TimedOut
+            When a limit was reached; the process is dead then.
+        WorkerDied
+            When the process ended, used too much memory, or broke the protocol; it is dead then, too.
+        """
+        start, (cpu_before, _) = time.monotonic(), self._usage()
+        self._sent += 1
+        self._outbox.put({"n": self._sent, "operation": operation, "arguments": arguments})
+        pause = 0.005
+        while (answer := self._receive(pause)) is None:
+            pause = min(2 * pause, 0.1)
+            cpu_now, memory = self._usage(look_for_children=pause == 0.1)
+            if cpu_now - cpu_before > cpu_seconds:
+                self.kill()
+                raise TimedOut(f"no answer within {cpu_seconds:g} s of computing time")
+            if time.monotonic() - start > wall_seconds:
+                self.kill()
+                raise TimedOut(f"no answer within {wall_seconds:g} s")
+            if memory > self._spec.memory_bytes:
+                self.kill()
+                raise WorkerDied(f"more than {self._spec.memory_bytes / 2**30:g} GB of memory used")
+        if isinstance(answer, Exception):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=1)  # the pipe closes a moment before the exit status is there
+            self.kill()
+            code = self._process.returncode
+            how = f"exit status {code}" if isinstance(answer, (EOFError, OSError)) else f"{answer}"
+            raise WorkerDied(f"the process ended before it answered ({how})")
+        if (
+            not isinstance(answer, dict)
+            or answer.get("n") != self._sent
+            or not {"value", "error"} & set(answer)
+        ):
+            self.kill()
+            raise WorkerDied("the process broke the protocol")
+        return answer
+
+    @property
+    def log(self) -> str:
+        """What the worker printed so far, capped."""
+        return bytes(self._log).decode("utf-8", "replace")
+
+    def kill(self) -> None:
+        """End the worker and what it started; returns when it is gone."""
+        with contextlib.suppress(psutil.Error):
+            for child in self._handle.children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    child.kill()
+        if hasattr(os, "killpg") and self._process.poll() is None:
+            with contextlib.suppress(OSError):  # a launcher may not have made it a group leader
+                if os.getpgid(self._process.pid) == self._process.pid:
+                    os.killpg(self._process.pid, 9)
+        self._process.kill()
+        self._process.wait()
+        self._outbox.put(None)
+        self._drainer.join(timeout=1)
+
+    def _exchange(self) -> None:
+        """Carry requests and answers, so that a worker that neither reads nor writes cannot block the judge."""
+        requests, answers = self._process.stdin, self._process.stdout
+        try:
+            while (message := self._outbox.get()) is not None:
+                write_frame(requests, message)
+                self._inbox.put(read_frame(answers))
+        except (CodecError, EOFError, OSError, ValueError) as error:
+            self._inbox.put(error)
+        finally:
+            for stream in (requests, answers):
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+    def _drain(self) -> None:
+        """Read all that is printed and keep the beginning."""
+        with contextlib.suppress(OSError, ValueError), self._process.stderr as stream:
+            while chunk := stream.read1(65536):
+                self.printed += len(chunk)
+                self._log += chunk[: max(0, self._log_limit - len(self._log))]
+
+    def _receive(self, seconds: float) -> Any:
+        """Return the answer or what prevented it, None when there is nothing yet."""
+        ended = self._process.poll() is not None  # asked first: an answer may still be on its way
+        try:
+            return self._inbox.get(timeout=seconds)
+        except queue.Empty:
+            return EOFError() if ended and seconds > 0.05 else None
+
+    def _usage(self, look_for_children: bool = False) -> tuple[float, int]:
+        """CPU seconds so far and resident bytes, of the worker and its children (a look costs milliseconds)."""
+        cpu, memory = 0.0, 0
+        with contextlib.suppress(psutil.Error):
+            if look_for_children:
+                self._children = self._handle.children(recursive=True)
+        for process in (self._handle, *self._children):
+            with contextlib.suppress(psutil.Error):
+                times = process.cpu_times()
+                cpu += times.user + times.system + sum(times[2:4])  # children that ended count, where known
+                memory += process.memory_info().rss
+        return cpu, memory

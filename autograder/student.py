@@ -1,0 +1,224 @@
+"""The judge's side of a submission: a workspace behind a pipe that survives what its code does.
+
+After a call that ended the process (a time limit, ``os._exit``, too much memory) the next call starts a
+new process and loads the module again, so that one bad call loses one question. Objects of the old process
+are gone: using one raises :class:`ObjectLost`, and only the checks that hold it fail.
+"""
+
+import collections
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from autograder.lab import Limits
+from autograder.process import Launch, TimedOut, WorkerDied, WorkerProcess, WorkerSpec, plain_process
+from itemmarket.student import StudentError, SubmissionError
+from itemmarket.workspace import Reference, replace
+
+_HALVINGS = (
+    2  # who timed out gets half the time at the next call, then a quarter: a loop must not hold up a class
+)
+_FORGET_AT_ONCE = 32
+
+
+class ObjectLost(WorkerDied):
+    """An object of a process that has ended."""
+
+
+class RemoteWorkspace:
+    """Carries out the requests of checks in a worker process: the grader's endpoint.
+
+    Parameters
+    ----------
+    files : mapping of str to Path
+        The files that the submission needs, by their path in the worker's folder; they are copied.
+    module : str
+        Name of the lab's module.
+    cells : sequence of (str, str)
+        Name and source of the notebook's code cells, in the order to run them; names are unique.
+    limits : Limits
+        Deadlines and sizes.
+    preload : sequence of str
+        What workers import before the first request.
+    launch : Launch
+        How workers are started.
+
+    Attributes
+    ----------
+    folder : str
+        The private folder, as the worker sees it.
+    forgotten : list of Reference
+        Objects that no check holds any more.
+    cell_errors : dict of str to str
+        What went wrong in cells that failed, by the cell's name.
+    endings : list of str
+        What ended a worker, in words for the student.
+    timed_out : bool
+        Whether a deadline was reached.
+    printed : int
+        Bytes that the code printed; ``log`` holds the beginning.
+    """
+
+    def __init__(
+        self,
+        files: Mapping[str, Path],
+        module: str,
+        cells: Sequence[tuple[str, str]],
+        limits: Limits,
+        preload: Sequence[str] = (),
+        launch: Launch = plain_process,
+    ) -> None:
+        self.forgotten: list[Reference] = []
+        self.cell_errors: dict[str, str] = {}
+        self.endings: list[str] = []
+        self.timed_out = False
+        self.log, self.printed = "", 0
+        self._cells, self._limits, self._launch = cells, limits, launch
+        root = Path(tempfile.mkdtemp(prefix="submission-")).resolve()
+        self.folder = str(root)
+        for name, path in files.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, root / name)
+        self._spec = WorkerSpec(root, module, round(limits.memory_gb * 2**30), tuple(preload))
+        self._generation = 0
+        self._worker: WorkerProcess | None = None
+        self._module_loaded = self._notebook_ran = False
+        self._module_error: SubmissionError | None = None
+        self._deadly_cells: set[str] = set()
+        self._timeouts: collections.Counter[str] = collections.Counter()
+        self._seconds_left = limits.submission_seconds
+        self._start()
+
+    def __enter__(self) -> "RemoteWorkspace":
+        """Return itself; the ``with`` block ends the worker."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """End the worker."""
+        self.close()
+
+    def close(self) -> None:
+        """End the worker and remove its folder."""
+        self._stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def answer(self, operation: str, arguments: dict[str, Any], label: str = "") -> Any:
+        """Carry out a request, as :meth:`itemmarket.workspace.Workspace.answer` does.
+
+        Raises
+        ------
+        itemmarket.student.StudentError
+            What the student's code raised.
+        TimedOut, ObjectLost, WorkerDied
+            When the process did not live to answer, or an object was lost with an earlier one.
+        """
+        if arguments.get("target") in ("module", "notebook"):
+            self._load_module()
+            if arguments["target"] == "notebook":
+                self._run_notebook()
+            elif self._module_error:
+                raise self._module_error
+        if len(self.forgotten) >= _FORGET_AT_ONCE:
+            self._forget()
+        arguments = replace(arguments, Reference, self._alive)
+        value = self._request(operation, arguments, label)
+        return replace(value, Reference, lambda r: Reference(r.number, self._generation))
+
+    def run_tests(self, cpu_seconds: float) -> Any:
+        """Run the student's own tests; see :func:`itemmarket.own_tests.run_tests` for the result."""
+        return self._request("run_tests", {}, "your tests", cpu_seconds)
+
+    def _load_module(self) -> None:
+        """Load the module once per process; a module that cannot be loaded is not tried again."""
+        self._start()
+        if self._module_loaded or self._module_error:
+            return
+        try:
+            self._request("load", {}, f"importing {self._spec.module}.py")
+            self._module_loaded = True
+        except SubmissionError as error:
+            self._module_error = error
+
+    def _run_notebook(self) -> None:
+        """Run all cells once per process; one that fails is noted, one that ended the process is left out."""
+        while not self._notebook_ran:
+            self._load_module()
+            try:
+                for name, source in self._cells:
+                    if name not in self._deadly_cells:
+                        self._run_cell(name, source)
+                self._notebook_ran = True
+            except WorkerDied:
+                continue  # the cell is known as deadly now: begin again without it
+
+    def _run_cell(self, name: str, source: str) -> None:
+        try:
+            self._request("run_cell", {"name": name, "source": source}, f"cell {name}")
+        except SubmissionError as error:
+            self.cell_errors[name] = str(error)
+            if isinstance(error, WorkerDied):
+                self._deadly_cells.add(name)
+                raise
+
+    def _request(
+        self, operation: str, arguments: dict[str, Any], label: str, cpu_seconds: float | None = None
+    ) -> Any:
+        """Send one request to a living worker within what is left of the submission's time."""
+        cpu_seconds = (cpu_seconds or self._limits.call_cpu_seconds) / 2 ** min(
+            self._timeouts[label], _HALVINGS
+        )
+        wall_seconds = min(max(self._limits.call_wall_seconds, cpu_seconds), self._seconds_left)
+        if wall_seconds <= 0:
+            raise TimedOut(f"the {self._limits.submission_seconds:g} s of this submission are used up")
+        self._start()
+        began = time.monotonic()
+        try:
+            answer = self._worker.request(operation, arguments, cpu_seconds, wall_seconds)
+        except WorkerDied as error:
+            self._stop()
+            if isinstance(error, TimedOut):
+                self.timed_out = True
+                self._timeouts[label] += 1
+            error.args = (f"{label}: {error}",)
+            self.endings.append(str(error))
+            raise
+        finally:
+            self._seconds_left -= time.monotonic() - began
+        if (error := answer.get("error")) is not None:
+            raise StudentError(label, self._without_folder(error))
+        return answer["value"]
+
+    def _alive(self, reference: Reference) -> Reference:
+        """Refuse objects of an earlier process."""
+        self._start()
+        if reference.generation != self._generation:
+            raise ObjectLost(f"this object was lost when the process ended ({self.endings[-1]})")
+        return reference
+
+    def _forget(self) -> None:
+        numbers = [r.number for r in self.forgotten if r.generation == self._generation]
+        self.forgotten.clear()
+        self._request("forget", {"numbers": numbers}, "forget")
+
+    def _without_folder(self, error: Any) -> dict[str, Any]:
+        """Return a described exception without the private folder's name, which differs from run to run."""
+        error = error if isinstance(error, dict) else {}
+        return replace(error, str, lambda text: text.replace(self.folder, "."))
+
+    def _start(self) -> None:
+        """Start a worker unless there is one."""
+        if self._worker is None:
+            self._generation += 1
+            self._module_loaded = self._notebook_ran = False
+            self._worker = WorkerProcess(self._spec, self._launch, self._limits.output_bytes)
+
+    def _stop(self) -> None:
+        """End the worker, if there is one, and keep what it printed."""
+        if self._worker is not None:
+            self._worker.kill()
+            self.log = (self.log + self._worker.log)[: self._limits.output_bytes]
+            self.printed += self._worker.printed
+            self._worker = None

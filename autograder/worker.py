@@ -1,0 +1,110 @@
+"""The untrusted side: loads one submission, answers the judge's requests over a pipe, and dies.
+
+Started as ``python -m autograder.worker``. Requests arrive on standard input and answers leave on standard
+output; both are moved to private descriptors before any student code runs. What that code prints goes to
+standard error, which the judge drains and caps, so nothing that is printed can be taken for an answer.
+"""
+
+import argparse
+import contextlib
+import importlib
+import os
+import sys
+import types
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from autograder.codec import encode, read_frame
+from itemmarket.workspace import Workspace, describe
+
+ENGINE = Path(__file__).resolve().parent.parent
+
+
+class WorkerWorkspace(Workspace):
+    """A workspace that is a process of its own: it also runs the notebook and the student's tests."""
+
+    def do_run_cell(self, name: str, source: str) -> None:
+        """Run one code cell of the notebook in the process's ``__main__``."""
+        from autograder.cells import run_cell
+
+        if sys.modules["__main__"].__dict__ is not self.names:
+            main = types.ModuleType("__main__")
+            self.names = main.__dict__
+            sys.modules["__main__"] = main
+        run_cell(name, source, self.names)
+
+    def do_run_tests(self) -> dict[str, Any]:
+        """Run the student's own tests under coverage, before anything else has imported the module."""
+        from itemmarket.own_tests import run_tests
+
+        return run_tests(self.folder, self.module)
+
+
+def serve(requests: BinaryIO, answers: BinaryIO, workspace: Workspace) -> None:
+    """Answer requests until the judge closes the pipe.
+
+    A request is ``{n, operation, arguments}``; its answer ``{n, value}`` or ``{n, error}`` (see
+    :func:`itemmarket.workspace.describe`).
+    """
+    while True:
+        try:
+            request = read_frame(requests)
+        except EOFError:
+            return
+        answer = {"n": request["n"]}
+        try:
+            value = workspace.answer(request["operation"], request["arguments"])
+            frame = encode({**answer, "value": value})
+        except BaseException as error:  # also SystemExit and KeyboardInterrupt: exit() costs only its call
+            frame = encode({**answer, "error": describe(error, workspace.folder)})
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):  # the student may have closed or replaced them
+                stream.flush()
+        answers.write(frame)
+        answers.flush()
+
+
+def private_pipe() -> tuple[BinaryIO, BinaryIO]:
+    """Move the protocol off descriptors 0 and 1, and send prints to descriptor 2."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
+    return requests, answers
+
+
+def limit_resources(memory_bytes: int) -> None:
+    """Set limits that student code cannot lift again, where the platform has them; the judge watches too."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    for name, value in {"RLIMIT_AS": memory_bytes, "RLIMIT_FSIZE": 2**30, "RLIMIT_CORE": 0}.items():
+        with contextlib.suppress(AttributeError, ValueError, OSError):  # macOS refuses RLIMIT_AS
+            resource.setrlimit(getattr(resource, name), (value, value))
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Serve one submission."""
+    parser = argparse.ArgumentParser(prog="autograder.worker")
+    parser.add_argument("folder")
+    parser.add_argument("module")
+    parser.add_argument("--memory", type=int, required=True, metavar="BYTES")
+    parser.add_argument("--preload", nargs="*", default=[], metavar="MODULE")
+    options = parser.parse_args(argv)
+    requests, answers = private_pipe()
+    limit_resources(options.memory)
+    sys.path[:] = [options.folder, *(path for path in sys.path if path != str(ENGINE))]
+    for name in options.preload:
+        with contextlib.suppress(Exception):  # it fails again, with a message, where the student imports it
+            importlib.import_module(name)
+    serve(requests, answers, WorkerWorkspace(options.folder, options.module))
+    os._exit(0)  # no student thread or exit handler delays the end
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""Runs checks: pytest files that see a submission only through the fixture ``student``.
+
+Their other fixtures are ``margin`` and ``lab``, all of session scope. Each check carries the mark
+``question(name, hint=..., weight=1)``; the first line of its docstring is what feedback shows.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from itemmarket.errors import MarketDataError
+from itemmarket.student import Student, StudentError, SubmissionError
+
+_GRADERS_FAULT = (OSError, ImportError, MarketDataError)  # plain data from a student cannot cause these
+SLACK = 1.03  # full credit starts 3 % beyond a stated threshold: luck with a seed costs nobody a point
+
+
+class CheckFileError(ValueError):
+    """Check files that cannot run: the lab is to blame, not the submission."""
+
+
+@dataclass(frozen=True)
+class Margin:
+    """How far a figure is from its threshold (``at_most`` or ``at_least``)."""
+
+    name: str
+    value: float
+    threshold: float
+    at_most: bool
+
+    @property
+    def passed(self) -> bool:
+        """Whether the figure earns full credit, within the slack of 3 %."""
+        return self.value <= self.threshold * SLACK if self.at_most else self.value >= self.threshold / SLACK
+
+
+@dataclass
+class CheckResult:
+    """What came of one check.
+
+    Attributes
+    ----------
+    question, title, hint : str
+        The question it belongs to, the first line of its docstring, and its hint.
+    weight : float
+        Its share in the question's points.
+    visible : bool
+        Whether students have it.
+    passed : bool
+        The verdict.
+    message, traceback : str
+        What came back when it failed.
+    margins : list of Margin
+        Figures that it recorded.
+    error : BaseException or None
+        What was raised, for ``check`` in a notebook to raise again.
+    """
+
+    question: str
+    title: str
+    hint: str
+    weight: float
+    visible: bool
+    passed: bool = False
+    message: str = ""
+    traceback: str = ""
+    margins: list[Margin] = field(default_factory=list)
+    error: BaseException | None = None
+
+
+def run_checks(
+    files: Sequence[tuple[Path, bool]], student: Student, lab: Any, question: str | None = None
+) -> list[CheckResult]:
+    """Run the checks of a lab against a submission, in this process.
+
+    Parameters
+    ----------
+    files : sequence of (Path, bool)
+        Check files of one folder, and whether students have them.
+    student : Student
+        The submission.
+    lab : object with ``thresholds`` and ``folder``
+        The lab's settings, which the fixture ``lab`` gives.
+    question : str, optional
+        Run the checks of this question only.
+
+    Returns
+    -------
+    list of CheckResult
+        In the order of the files.
+
+    Raises
+    ------
+    CheckFileError
+        If a check file cannot be collected or a check has no question.
+    """
+    recorder = _Recorder(student, lab, {path.resolve(): visible for path, visible in files}, question)
+    with _own_imports(files[0][0].parent):
+        code = pytest.main([*pytest_arguments(lab.folder), *(str(path) for path, _ in files)], [recorder])
+    if code == pytest.ExitCode.INTERRUPTED and not recorder.problems:
+        raise KeyboardInterrupt
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
+        recorder.problems.append(f"pytest ended with {code!r}")
+    if recorder.problems:
+        raise CheckFileError("the lab's checks cannot run:\n" + "\n".join(recorder.problems))
+    return list(recorder.results.values())
+
+
+def pytest_arguments(folder: Path) -> list[str]:
+    """Return options under which pytest prints nothing and reads no configuration around ``folder``."""
+    quiet = [f"-pno:{plugin}" for plugin in ("terminal", "cacheprovider", "faulthandler", "logging")]
+    alone = ["--disable-plugin-autoload", "--noconftest", "--import-mode=prepend", "--capture=sys"]
+    no_settings = ["-c", os.devnull, "--rootdir", str(folder)]
+    return [*quiet, *alone, *no_settings]
+
+
+class _Recorder:
+    """A pytest plugin: offers the fixtures, and keeps what comes of each check."""
+
+    def __init__(self, student: Student, lab: Any, visible: dict[Path, bool], question: str | None) -> None:
+        self._student, self._lab, self._visible, self._question = student, lab, visible, question
+        self._current: CheckResult | None = None
+        self.results: dict[str, CheckResult] = {}
+        self.problems: list[str] = []
+
+    @pytest.fixture(scope="session")
+    def student(self) -> Student:
+        """The submission."""
+        return self._student
+
+    @pytest.fixture(scope="session")
+    def lab(self) -> Any:
+        """The lab's settings."""
+        return self._lab
+
+    @pytest.fixture(scope="session")
+    def margin(self) -> Callable[..., None]:
+        """Record a figure beside its threshold, and assert that it keeps it within 3 %."""
+
+        def record(
+            name: str, value: float, at_most: float | None = None, at_least: float | None = None
+        ) -> None:
+            threshold = at_least if at_most is None else at_most
+            figure = Margin(name, float(value), float(threshold), at_most is not None)
+            self._current.margins.append(figure)
+            word = "at most" if figure.at_most else "at least"
+            assert figure.passed, (
+                f"{name} is {figure.value:.4g}, and {word} {figure.threshold:g} is asked for"
+            )
+
+        return record
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Register the mark."""
+        config.addinivalue_line(
+            "markers", "question(name, hint, weight): the question that a check belongs to"
+        )
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note a check file that cannot be imported."""
+        if report.failed:
+            self.problems.append(report.longreprtext)
+
+    def pytest_internalerror(self, excrepr: Any) -> None:
+        """Note a failure of pytest itself."""
+        self.problems.append(str(excrepr))
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Keep the checks of the wanted question."""
+        for item in items:
+            mark = item.get_closest_marker("question")
+            if mark is None or not mark.args or not (item.function.__doc__ or "").strip():
+                self.problems.append(f"{item.nodeid} has no mark question(name) or no docstring")
+                continue
+            title = item.function.__doc__.strip().splitlines()[0]
+            variant = f" ({item.callspec.id})" if hasattr(item, "callspec") else ""
+            self.results[item.nodeid] = CheckResult(
+                question=mark.args[0],
+                title=title + variant,
+                hint=mark.kwargs.get("hint", ""),
+                weight=mark.kwargs.get("weight", 1),
+                visible=self._visible[item.path.resolve()],
+            )
+        if self._question is not None:
+            self.results = {k: r for k, r in self.results.items() if r.question == self._question}
+        items[:] = [item for item in items if item.nodeid in self.results]
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Remember which check records margins now."""
+        self._current = self.results[item.nodeid]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+        """Keep the verdict; a check passes when its call did, a skipped one does not count."""
+        report = yield
+        result = self.results.get(item.nodeid)
+        if report.skipped:
+            self.results.pop(item.nodeid, None)
+        elif call.when == "call" and report.passed:
+            result.passed = True
+        elif call.when != "teardown" and report.failed:
+            if isinstance(call.excinfo.value, _GRADERS_FAULT):
+                self.problems.append(f"{item.nodeid}: {call.excinfo.typename}: {call.excinfo.value}")
+            result.error = call.excinfo.value
+            result.message, result.traceback = _explain(call.excinfo.value)
+        return report
+
+
+def _explain(error: BaseException) -> tuple[str, str]:
+    """Return a failure in words for the student, and the student's own frames."""
+    if isinstance(error, StudentError):
+        return str(error), error.traceback
+    if isinstance(error, (SubmissionError, AssertionError)):
+        return str(error)[:2000] or "the check's assertion does not hold", ""
+    return f"what came back has not the expected form ({type(error).__name__}: {error})"[:2000], ""
+
+
+@contextlib.contextmanager
+def _own_imports(folder: Path) -> Iterator[None]:
+    """Let check files import their neighbours, but not those of another lab that this process checked."""
+    for name in [path.stem for path in folder.glob("*.py")]:
+        loaded = getattr(sys.modules.get(name), "__file__", None)
+        if loaded and Path(loaded).name == f"{name}.py" and Path(loaded).parent != folder:
+            del sys.modules[name]
+    addopts = os.environ.pop("PYTEST_ADDOPTS", None)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        if addopts is not None:
+            os.environ["PYTEST_ADDOPTS"] = addopts
