@@ -1,6 +1,7 @@
 """Features: against plain definitions, batch against online to the bit, and what must not matter."""
 
 import datetime as dt
+import json
 import math
 
 import numpy as np
@@ -614,3 +615,20 @@ def test_the_real_market(real_market):
         assert extractor.extract(name, items[name], date).tobytes() == table.iloc[row].to_numpy().tobytes()
     correlation = table[list(FeatureExtractor.basic().names)].corr().to_numpy()
     assert np.abs(correlation - np.eye(10)).max() < 0.95
+
+
+# --- the benchmark ----------------------------------------------------------------------------------------
+
+
+def test_the_benchmark_reports_and_keeps_its_result(monkeypatch, tmp_path, capsys):
+    from benchmarks import _common
+    from benchmarks import features as bench
+
+    market = pd.concat([rows_of(list(steady_walk(150, seed)), name=NAMES[seed]) for seed in range(4)])
+    monkeypatch.setattr(_common, "BUILD", tmp_path)
+    monkeypatch.setattr(bench, "_market", lambda rows: (market.reset_index(drop=True), "a walk"))
+    assert bench.main(["--sample", "50", "--repeats", "1", "--without-talib"]) == 0
+    kept = json.loads((tmp_path / "bench" / "features.json").read_text(encoding="utf-8"))
+    assert kept["result"]["rows"] == 600 and kept["result"]["sample_equal_bit_for_bit"] == 50
+    assert kept["machine"]["cores"] and kept["libraries"]["numpy"] == np.__version__
+    assert "bit for bit: 50 of 50" in capsys.readouterr().out
