@@ -30,10 +30,10 @@
 import matplotlib.pyplot as plt
 import mlp
 import numpy as np
-from itemmarket.labs import check
 from visible_checks import make_forest, market_rows
 
 import itemmarket as im
+from itemmarket.labs import check
 
 # %% [markdown]
 # ## The market and the target

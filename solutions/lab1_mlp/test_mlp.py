@@ -30,8 +30,8 @@ def test_standardiser(rows):
 def test_network_widths():
     """The network has the widths that it was asked for."""
     ### BEGIN SOLUTION
-    network = make_network(3, hidden=(8, 4))
-    assert [layer.out_features for layer in network if hasattr(layer, "out_features")] == [8, 4, 1]
+    shapes = [tuple(weight.shape) for weight in make_network(3, hidden=(8, 4)).state_dict().values()]
+    assert shapes == [(8, 3), (8,), (4, 8), (4,), (1, 4), (1,)]
     ### END SOLUTION
 
 
@@ -78,7 +78,7 @@ def test_early_stopping_on_noise():
 def test_one_row_is_too_few():
     """A single row cannot be split into training and validation."""
     ### BEGIN SOLUTION
-    with pytest.raises(ValueError, match="two rows"):
+    with pytest.raises(ValueError):
         PyTorchPredictor().fit(np.zeros((1, 3)), np.zeros(1))
     ### END SOLUTION
 
