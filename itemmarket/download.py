@@ -61,8 +61,6 @@ class _Downloader:
                     raise MarketDataError(
                         f"{url} is too slow: {received} bytes in {self.deadline:g} s; try again on a better connection"
                     )
-            if total is not None and received != total:
-                raise MarketDataError(f"{url} broke off after {received} of {total} bytes: try again")
 
 
 def fetch_archive(
@@ -138,7 +136,9 @@ def fetch_archive(
         requests.exceptions.InvalidURL,
     ) as error:
         raise MarketDataError(f"{url!r} is not a web address: it begins with https:// and a host") from error
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+    except urllib3.exceptions.HTTPError as error:  # reset, or fewer bytes than announced
+        raise MarketDataError(f"{url} broke off: try again") from error
+    except requests.RequestException as error:
         raise MarketDataError(
             f"no connection to {host}: check the network, or get {url} on another machine and"
             " read it with `python course.py data import FILE`"

@@ -313,6 +313,13 @@ def test_a_broken_row_is_reported_and_the_others_stay(tmp_path, line, reason):
     assert load_prices(report.destination)["price"].tolist() == [1.25, 1.5, 1.75]
 
 
+def test_lines_are_counted_as_an_editor_does(tmp_path):
+    write(tmp_path / "in", "\r\n\n" + GOOD + "\n\n2024-01-03,0,1\r2024-01-04,0,1\r\n2024-01-05,0,1")
+    report = import_archive(tmp_path / "in", tmp_path / "m.parquet")
+    assert [line for _, line, _ in rejects(report)] == ["8", "9", "10"]
+    assert report.rows_read == 5
+
+
 def test_a_duplicate_in_another_file_names_that_file(tmp_path):
     write(tmp_path / "in", GOOD)
     write(

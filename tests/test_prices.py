@@ -87,7 +87,7 @@ def test_other_columns_go_and_whole_floats_are_volumes():
         (
             "date",
             pd.Timestamp("2024-01-01"),
-            r"'date': 1 of 6 rows, value is there twice for its game and name",
+            r"'date': 1 of 6 rows, value is there twice for its game and name; first: row 4",
         ),
         ("game", "csgo", r"'game': 1 of 6 rows, value is not one of cs2, dota2, tf2, rust"),
     ],
