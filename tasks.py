@@ -5,7 +5,6 @@ They run inside the environment. Every step is a command that a user could type,
 
 import argparse
 import ast
-import csv
 import difflib
 import os
 import sys
@@ -17,38 +16,39 @@ from xml.etree import ElementTree
 
 from course import BUILD, PYTHON, ROOT, call
 
-LECTURES = ROOT / "lectures"
 BUDGET_SECONDS = 300  # of a whole notebook, and of one cell unless its metadata says `execution.timeout`
 
 
 def run(argv: list[str]) -> int:
-    """Verify the data, execute lecture 1, grade the example class, print its table; results in build/run."""
+    """Verify the data, execute lecture 1 and grade the example class, into build/run."""
     argparse.ArgumentParser(prog="course.py run", description=run.__doc__).parse_args(argv)
-    out = BUILD / "run"
-    lecture = next(LECTURES.glob("01_*.ipynb"))
-    submitted = ROOT / "examples" / "class"
+    out = Path("build", "run")
+    lecture = min((ROOT / "lectures").glob("01_*.ipynb"))
     steps: list[tuple[str, Callable[[], int]]] = [
         ("verify the data", lambda: verb("data", "verify")),
-        (f"execute {lecture.name}", lambda: execute(lecture, out / "lectures" / lecture.name)),
-        ("grade the example class", lambda: verb("grade", "lab1_mlp", str(submitted), "--out", str(out))),
+        ("execute lecture 1", lambda: execute(lecture, ROOT / out / "lectures" / lecture.name)),
+        (
+            "grade the example class",
+            lambda: verb("grade", "lab1_mlp", "examples/class", "--out", out.as_posix()),
+        ),
     ]
     begun = time.monotonic()
     for number, (title, step) in enumerate(steps, 1):
         print(f"[{number}/{len(steps)}] {title}", flush=True)
         started = time.monotonic()
-        if code := step():
+        code = step()
+        if code:
             print(f"run: the step '{title}' failed (exit code {code}).", file=sys.stderr)
             return code
-        print(f"[{number}/{len(steps)}] {title}: {time.monotonic() - started:.1f} s", flush=True)
-    print_class(out / "grades.csv")
-    print(f"\nDone in {time.monotonic() - begun:.0f} s. The report of the class: {out / 'report.html'}")
+        print(f"[{number}/{len(steps)}] {title}: done in {time.monotonic() - started:.1f} s\n", flush=True)
+    print(f"All in {time.monotonic() - begun:.0f} s. The report of the class: {ROOT / out / 'report.html'}")
     return 0
 
 
 def verb(*arguments: str) -> int:
-    """Run another verb as the user would."""
+    """Run another verb as the user would in the repository."""
     print(f"$ python3 course.py {' '.join(arguments)}", flush=True)
-    return call([str(PYTHON), str(ROOT / "course.py"), *arguments])
+    return call([str(PYTHON), "course.py", *arguments], cwd=ROOT)
 
 
 def execute(notebook: Path, target: Path) -> int:
@@ -83,21 +83,6 @@ def execute(notebook: Path, target: Path) -> int:
     return 0
 
 
-def print_class(grades: Path) -> None:
-    """Print grades.csv as a table."""
-    from rich.console import Console
-    from rich.table import Table
-
-    with grades.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    table = Table(title=f"The example class, {len(rows)} submissions")
-    for column in rows[0]:
-        table.add_column(column, justify="right" if column in ("score", "max_score") else "left")
-    for row in rows:
-        table.add_row(*row.values())
-    Console().print(table)
-
-
 def test(argv: list[str]) -> int:
     """Run every check: style, derived files, behaviour, notebooks; other arguments go to pytest."""
     parser = argparse.ArgumentParser(prog="course.py test", description=test.__doc__)
@@ -118,21 +103,32 @@ def test(argv: list[str]) -> int:
 
 
 def notebooks(argv: list[str]) -> int:
-    """Execute every lecture notebook and print its seconds; fails beyond the budget of a notebook."""
-    argparse.ArgumentParser(prog="course.py notebooks", description=notebooks.__doc__).parse_args(argv)
+    """Execute every lecture notebook and print its seconds; fail on an error and beyond the budget."""
+    parser = argparse.ArgumentParser(prog="course.py notebooks", description=notebooks.__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "lectures", help="default: lectures")
+    parser.add_argument("--budget", type=float, default=BUDGET_SECONDS, help="seconds (default: %(default)s)")
+    options = parser.parse_args(argv)
     results = BUILD / "notebooks.xml"
-    command = [str(PYTHON), "-m", "pytest", "lectures", "--nbmake", f"--nbmake-timeout={BUDGET_SECONDS}"]
-    code = call([*command, f"--junitxml={results}", "-o", "junit_family=xunit1"], cwd=ROOT)
-    slow = []
-    print(f"\nseconds  of {BUDGET_SECONDS}  notebook")
+    results.unlink(missing_ok=True)
+    command = [
+        str(PYTHON),
+        "-m",
+        "pytest",
+        str(options.folder),
+        "--nbmake",
+        f"--nbmake-timeout={BUDGET_SECONDS}",
+    ]
+    code = call([*command, f"--junitxml={results}"], cwd=ROOT)
+    if not results.is_file():
+        return code or 1
+    print(f"\nseconds  (budget {options.budget:g})")
     for case in ElementTree.parse(results).iter("testcase"):
         seconds = float(case.get("time", "nan"))
-        verdict = (
-            "failed" if case.find("failure") is not None else "slow" if seconds > BUDGET_SECONDS else "ok"
-        )
-        slow += [case] if verdict == "slow" else []
-        print(f"{seconds:7.1f}  {verdict:6}  {case.get('name')}")
-    return code or (1 if slow else 0)
+        broken = case.find("failure") is not None or case.find("error") is not None
+        verdict = "FAIL" if broken else "SLOW" if seconds > options.budget else "OK"
+        print(f"{seconds:7.1f}  {verdict:4}  {case.get('name')}")
+        code = code or int(verdict != "OK")
+    return code
 
 
 def bench(argv: list[str]) -> int:

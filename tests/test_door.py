@@ -28,6 +28,7 @@ import psutil
 import pytest
 
 import course
+from itemmarket.checksums import write_checksums
 
 BASE_PYTHON = getattr(sys, "_base_executable", sys.executable)
 
@@ -554,21 +555,11 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 
 def test_check_env_tells_a_healthy_package_from_a_broken_one(small: SmallCourse) -> None:
-    for name in ("atomic", "checksums", "errors", "paths"):
-        shutil.copy(Path(course.ROOT, "itemmarket", f"{name}.py"), small.folder / "itemmarket")
-    data = small.folder / "data"
-    data.mkdir(exist_ok=True)
-    (data / "market.txt").write_bytes(b"a market")
-    digest = hashlib.sha256(b"a market").hexdigest()
-    (data / "checksums.txt").write_text(f"{digest}  market.txt\n", encoding="utf-8")
     small.pin("alpha==1.0", "large==1.0")
     small.start("data")
 
     healthy = small.start("check_env")
-    assert healthy.returncode == 0, healthy.stdout
-    assert {"OK    alpha 1.0", "OK    large 1.0", "OK    data/market.txt"} <= set(healthy.stdout.splitlines())
-
-    (data / "market.txt").write_bytes(b"another market")
+    assert {"OK    alpha 1.0", "OK    large 1.0"} <= set(healthy.stdout.splitlines())
     (small.packages / "alpha.py").write_text("import gone", encoding="utf-8")
     (small.packages / "large-1.0.dist-info").rename(small.packages / "set_aside")
     broken = small.start("check_env")
@@ -579,8 +570,20 @@ def test_check_env_tells_a_healthy_package_from_a_broken_one(small: SmallCourse)
         "FAIL  alpha: cannot be imported (ModuleNotFoundError: No module named 'gone') -> " in broken.stdout
     )
     assert "FAIL  large: not installed -> " in broken.stdout
-    assert "FAIL  data/market.txt has sha256" in broken.stdout
-    assert broken.stdout.endswith("3 requirement(s) failed.\n")
+
+
+def test_check_env_looks_at_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ITEMMARKET_DATA", str(tmp_path))
+    (no_list,) = course.data_files()
+    assert (no_list[0], "checksums" in no_list[1]) == ("FAIL", True)
+    for name in ("good", "bad"):
+        (tmp_path / name).write_bytes(b"prices")
+    write_checksums(tmp_path, ["good", "bad"])
+    (tmp_path / "bad").write_bytes(b"others")
+    bad, good = course.data_files()
+    assert good == ("OK", "data/good", "")
+    assert bad[0] == "FAIL"
+    assert bad[1].startswith("data/bad has sha256")
 
 
 @pytest.mark.parametrize(

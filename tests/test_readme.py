@@ -1,0 +1,215 @@
+"""The README says what is so: its commands run, its tables name what exists, its picture can be read."""
+
+import http.client
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import psutil
+import pytest
+import yaml
+
+import course
+from itemmarket.checksums import verify_checksums
+
+SVG = "{http://www.w3.org/2000/svg}"
+TEXT = (course.ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line
+    for block in re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    for line in block.splitlines()
+]
+
+
+def door(root: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command of the README with this Python in place of the user's."""
+    command = [sys.executable, "course.py", *arguments]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, encoding="utf-8", **options)
+
+
+def succeed(root: Path, *arguments: str) -> str:
+    """Run a command that must end well and return what it printed."""
+    result = door(root, *arguments)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+# ---------------------------------------------------------------- each command, by what it promises
+
+
+def run_leaves_a_graded_class(root: Path, tmp_path: Path) -> None:
+    """`run` executes `grade` as the README spells it, so that one start proves both."""
+    started = time.time()
+    output = succeed(root, "run")
+    assert "$ python3 course.py grade lab1_mlp examples/class --out build/run" in output
+    for name in ("grades.csv", "report.html", "gradebook.db"):
+        assert (root / "build" / "run" / name).stat().st_mtime >= started - 1, name
+    students = sorted(path.name for path in (root / "examples" / "class").iterdir() if path.is_dir())
+    graded = (root / "build" / "run" / "grades.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert sorted(line.split(",")[0] for line in graded) == students
+    assert all(student in output for student in students)
+    assert output.splitlines()[-1].endswith(str(root / "build" / "run" / "report.html"))
+
+
+def ci_runs_every_check(root: Path, tmp_path: Path) -> None:
+    """`test` cannot run itself: CI proves it, when it runs exactly this."""
+    assert (root / ".ci" / "run").read_text(encoding="utf-8").splitlines()[-1] == "python3 course.py test"
+    jobs = yaml.safe_load((root / ".github/workflows/ci.yml").read_text(encoding="utf-8"))["jobs"]
+    assert {"run": "python course.py test"} in jobs["test"]["steps"]
+
+
+def lab_serves_jupyterlab(root: Path, tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = [
+        "--no-browser",
+        f"--ServerApp.port={port}",
+        "--IdentityProvider.token=t",
+        "--ServerApp.port_retries=0",
+    ]
+    with subprocess.Popen(
+        [sys.executable, "course.py", "lab", *options], cwd=root, stdout=-3, stderr=-3
+    ) as server:
+        try:
+            assert answer(server, port, "/lab?token=t") == 200
+            assert answer(server, port, "/api/contents/lectures?token=t") == 200
+        finally:
+            processes = [*psutil.Process(server.pid).children(recursive=True), psutil.Process(server.pid)]
+            for process in processes:
+                process.terminate()
+            _, alive = psutil.wait_procs(processes, timeout=20)
+            for process in alive:
+                process.kill()
+
+
+def answer(server: subprocess.Popen, port: int, path: str) -> int:
+    """Return the HTTP status of a page, once the server answers."""
+    deadline = time.monotonic() + 90
+    while True:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except OSError:
+            assert server.poll() is None, "JupyterLab ended"
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+
+
+def check_tells_a_student_what_is_left(root: Path, tmp_path: Path) -> None:
+    result = door(root, "check", "lab1_mlp")
+    assert result.returncode == 1
+    assert "NotImplementedError" in result.stdout
+    assert result.stderr == ""
+
+
+def bundle_is_a_course_of_its_own(root: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"  # in place of build/bundle, where an instructor may keep one
+    assert str(bundle) in succeed(root, "release", "--to", str(bundle))
+    offered = set(re.findall(r"^  (\w+) ", succeed(bundle, "--help"), re.MULTILINE))
+    assert {"lab", "check", "check_env", "data"} <= offered
+    assert not offered & {"grade", "release", "run", "test", "bench"}
+    assert not (bundle / "solutions").exists()
+    verdicts = verify_checksums(bundle / "data")
+    assert [verdict for verdict in verdicts if verdict.problem] == []
+
+
+def release_is_idempotent(root: Path, tmp_path: Path) -> None:
+    succeed(root, "release", "--check")  # otherwise `release` would write into the repository
+    assert "up to date" in succeed(root, "release")
+
+
+def bench_lists_the_benchmarks(root: Path, tmp_path: Path) -> None:
+    output = succeed(root, "bench")
+    for path in (root / "benchmarks").glob("[!_]*.py"):
+        assert re.search(rf"^  {path.stem} +\S", output, re.MULTILINE), path.stem
+
+
+def check_env_is_content(root: Path, tmp_path: Path) -> None:
+    output = succeed(root, "check_env")
+    assert "FAIL" not in output
+    assert re.search(r"^OK    numpy ", output, re.MULTILINE)
+    assert re.search(r"^OK    data/market.parquet$", output, re.MULTILINE)
+
+
+def pytest_gets_the_arguments(root: Path, tmp_path: Path) -> None:
+    assert re.search(r"^=+ \d+ passed in .*=$", succeed(root, "test", "tests/test_names.py").splitlines()[-1])
+
+
+PROOFS = {
+    "run": run_leaves_a_graded_class,
+    "grade lab1_mlp examples/class --out build/run": run_leaves_a_graded_class,
+    "test": ci_runs_every_check,
+    "lab": lab_serves_jupyterlab,
+    "check lab1_mlp": check_tells_a_student_what_is_left,
+    "release --to build/bundle": bundle_is_a_course_of_its_own,
+    "release": release_is_idempotent,
+    "test tests/test_names.py": pytest_gets_the_arguments,
+    "bench": bench_lists_the_benchmarks,
+    "check_env": check_env_is_content,
+}
+
+
+def test_every_command_has_a_proof() -> None:
+    assert [f"python3 course.py {command}" for command in PROOFS] == sorted(
+        set(COMMANDS), key=[f"python3 course.py {command}" for command in PROOFS].index
+    )
+
+
+@pytest.mark.parametrize("proof", dict.fromkeys(PROOFS.values()), ids=lambda proof: proof.__name__)
+def test_command(proof: Callable[[Path, Path], None], root: Path, tmp_path: Path) -> None:
+    proof(root, tmp_path)
+
+
+# ---------------------------------------------------------------- words and picture
+
+
+def test_every_verb_is_in_the_table() -> None:
+    rows = re.findall(r"^\| `([a-z_]+)[^|]*(?:\\\|[^|]*)*` \| (\S.*) \|$", TEXT, re.MULTILINE)
+    listed = [name for name, _ in rows]
+    assert listed == list(course.VERBS)
+
+
+def test_paths_in_the_text_exist(root: Path) -> None:
+    paths = [
+        word
+        for word in re.findall(r"`([\w./-]+/[\w./-]*)`", TEXT)
+        if word.split("/")[0] not in ("build", "SUBMITTED")
+    ]
+    assert len(paths) > 5
+    for path in paths:
+        if not re.search(r"NN_topic|LAB", path):
+            assert (root / path).exists(), path
+    assert TEXT.startswith("# ")
+
+
+def test_the_picture_can_be_read_by_everybody(root: Path) -> None:
+    source, alt = re.search(r'<img src="([^"]+)"[^>]* alt="([^"]+)"', TEXT).groups()
+    picture = ElementTree.parse(root / source).getroot()
+    assert len(alt) > 80
+    assert picture.get("role") == "img"
+    for name in picture.get("aria-labelledby").split():
+        (label,) = [child for child in picture if child.get("id") == name]
+        assert label.text
+    words = " ".join(text for node in picture.iter(f"{SVG}text") for text in node.itertext())
+    for word in ("market", "Lecture", "Lab", "Grader", "Report", "student", "instructor", "contributor"):
+        assert word in words
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", (root / source).read_text(encoding="utf-8"))
+
+
+def test_variables_in_the_table_are_read_somewhere(root: Path) -> None:
+    code = "\n".join(
+        path.read_text(encoding="utf-8")
+        for folder in (".", "itemmarket", "benchmarks", "solutions/lab1_mlp", "tests")
+        for path in (root / folder).glob("*.py")
+        if path.name != "test_readme.py"
+    )
+    for name in re.findall(r"`(COURSE_\w+)`", TEXT):
+        assert f'"{name}"' in code, name
