@@ -1,0 +1,224 @@
+"""The trusted side: runs the checks of a lab against one submission and alone decides what it earns.
+
+A question's score is its points times the weights of its checks that passed over the weights of all, visible
+and hidden together. The question ``own_tests`` is scored by :mod:`itemmarket.own_tests` instead.
+"""
+
+import ast
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from autograder.lab import OWN_TESTS, Lab, Question
+from autograder.process import Launch, plain_process
+from autograder.student import RemoteWorkspace
+from autograder.submission import Submission
+from itemmarket.checks import CheckFileError, CheckResult, Margin, run_checks
+from itemmarket.own_tests import OwnTests
+from itemmarket.student import Student, SubmissionError
+
+OWN_TESTS_FACTOR = 2  # the student's tests may take as long as two calls
+
+
+@dataclass(frozen=True)
+class QuestionResult:
+    """What a submission earned for one question."""
+
+    question: Question
+    score: float
+    checks: list[CheckResult] = field(default_factory=list)
+
+    @property
+    def right(self) -> bool:
+        """Whether all points were earned."""
+        return self.score == self.question.points
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of one submission; plain data that may cross process borders.
+
+    Attributes
+    ----------
+    student, lab : str
+        Whose, and of which lab.
+    status : str
+        ``graded``, ``missing``, ``corrupt-notebook``, ``timed-out`` or ``crashed`` (the process ended early).
+    questions : list of QuestionResult
+        In the order of the notebook.
+    own_tests : OwnTests or None
+        What the student's tests achieved, where they ran.
+    notes, flags : list of str
+        What was put right or went wrong, in words and for the table.
+    log : str
+        The beginning of what the student's code printed.
+    seconds : float
+        How long grading took.
+    """
+
+    student: str
+    lab: str
+    status: str
+    questions: list[QuestionResult]
+    own_tests: OwnTests | None = None
+    notes: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    log: str = ""
+    seconds: float = 0.0
+
+    @property
+    def score(self) -> float:
+        """The sum of all scores."""
+        return round(sum(result.score for result in self.questions), 2)
+
+    @property
+    def max_score(self) -> float:
+        """The sum of all points."""
+        return sum(result.question.points for result in self.questions)
+
+    @property
+    def margins(self) -> list[Margin]:
+        """The figures that checks recorded."""
+        return [margin for result in self.questions for check in result.checks for margin in check.margins]
+
+
+def judge(lab: Lab, submission: Submission, hidden: bool = True, launch: Launch = plain_process) -> Verdict:
+    """Grade one submission.
+
+    Parameters
+    ----------
+    lab : Lab
+        The lab.
+    submission : Submission
+        What was handed in.
+    hidden : bool
+        Whether the hidden checks count, too; without them the verdict is what students can see themselves.
+    launch : Launch
+        How workers are started.
+
+    Returns
+    -------
+    Verdict
+        The scores and the reasons for them.
+
+    Raises
+    ------
+    itemmarket.checks.CheckFileError
+        If the lab's own checks cannot run, or a question has none.
+    """
+    began = time.monotonic()
+    if submission.missing:
+        nothing = [QuestionResult(question, 0.0) for question in lab.questions]
+        return Verdict(submission.student, lab.name, "missing", nothing, notes=["Nothing was handed in."])
+    cells = submission.arrangement.runnable(lab.notebook) if not submission.corrupt else []
+    with RemoteWorkspace(
+        submission.files, lab.module, cells, lab.limits, preloadable(lab), launch
+    ) as workspace:
+        checks = _run_checks([(lab.visible_checks, True)], lab, submission, workspace)
+        cell_errors = dict(workspace.cell_errors)  # from here on errors may hold inputs of hidden checks
+        if hidden and lab.hidden_checks:
+            checks += _run_checks([(lab.hidden_checks, False)], lab, submission, workspace)
+    own_tests, tests_workspace = None, None
+    if _has_own_tests(lab, submission):
+        own_tests, tests_workspace = _run_own_tests(lab, submission, workspace.timed_out, launch)
+    workspaces = [space for space in (workspace, tests_workspace) if space]
+    notes, flags = _remarks(submission, workspaces, cell_errors, lab.limits.output_bytes)
+    if own_tests and own_tests.failures:
+        flags.append("own-tests-fail")
+    return Verdict(
+        student=submission.student,
+        lab=lab.name,
+        status=_status(submission, workspaces),
+        questions=[_score(question, checks, own_tests, hidden) for question in lab.questions],
+        own_tests=own_tests,
+        notes=notes,
+        flags=flags,
+        log=workspace.log,
+        seconds=time.monotonic() - began,
+    )
+
+
+def preloadable(lab: Lab) -> list[str]:
+    """Return the modules that the lab's own module imports: workers import them while they wait."""
+    try:
+        tree = ast.parse((lab.folder / f"{lab.module}.py").read_bytes())
+    except (OSError, SyntaxError, ValueError):  # in a released lab this is the student's file
+        return []
+    names = []
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.append(node.module)
+    return names
+
+
+def _run_checks(
+    files: list[tuple[Path, bool]], lab: Lab, submission: Submission, workspace: RemoteWorkspace
+) -> list[CheckResult]:
+    """Run checks and return their results without the exceptions, which may not pickle."""
+    path = submission.files.get(f"{lab.module}.py")
+    source = path.read_text(encoding="utf-8", errors="replace") if path else ""
+    return [replace(result, error=None) for result in run_checks(files, Student(workspace, source), lab)]
+
+
+def _has_own_tests(lab: Lab, submission: Submission) -> bool:
+    asked = any(question.name == OWN_TESTS for question in lab.questions)
+    return asked and lab.files[1] in submission.files and lab.files[2] in submission.files
+
+
+def _run_own_tests(
+    lab: Lab, submission: Submission, timed_out: bool, launch: Launch
+) -> tuple[OwnTests, RemoteWorkspace]:
+    """Run the student's tests in a process of their own, so that coverage sees the module from its first line."""
+    seconds = lab.limits.call_cpu_seconds * (OWN_TESTS_FACTOR if not timed_out else 0.5)
+    with RemoteWorkspace(submission.files, lab.module, [], lab.limits, preloadable(lab), launch) as workspace:
+        try:
+            outcome = workspace.run_tests(seconds)
+        except SubmissionError as error:
+            outcome = {"failed": {"all": str(error)}}
+    outcome = outcome if isinstance(outcome, dict) else {}
+    threshold = lab.thresholds.get("coverage", 0.8)
+    return OwnTests.of(submission.files[lab.files[1]], outcome, threshold), workspace
+
+
+def _score(
+    question: Question, checks: Sequence[CheckResult], own_tests: OwnTests | None, hidden: bool
+) -> QuestionResult:
+    """Return what one question earned."""
+    if question.name == OWN_TESTS:
+        return QuestionResult(question, round(question.points * (own_tests.share if own_tests else 0), 2))
+    mine = [check for check in checks if check.question == question.name]
+    total = sum(check.weight for check in mine)
+    if hidden and not total:
+        raise CheckFileError(f"question {question.name!r} has no checks that count")
+    passed = sum(check.weight for check in mine if check.passed)
+    return QuestionResult(question, round(question.points * passed / total, 2) if total else 0.0, mine)
+
+
+def _status(submission: Submission, workspaces: Sequence[RemoteWorkspace]) -> str:
+    if submission.corrupt:
+        return "corrupt-notebook"
+    if any(workspace.timed_out for workspace in workspaces):
+        return "timed-out"
+    return "crashed" if any(workspace.endings for workspace in workspaces) else "graded"
+
+
+def _remarks(
+    submission: Submission,
+    workspaces: Sequence[RemoteWorkspace],
+    cell_errors: Mapping[str, str],
+    output_bytes: int,
+) -> tuple[list[str], list[str]]:
+    """Return notes and flags about the submission and its run."""
+    notes, flags = list(submission.notes), list(submission.flags)
+    for workspace in workspaces:
+        notes += [f"The process was ended: {ending}." for ending in dict.fromkeys(workspace.endings)]
+        if workspace.printed > output_bytes:
+            notes.append(f"{workspace.printed:,} bytes were printed; the first {output_bytes:,} were kept.")
+            flags.append("output-cut")
+        if workspace.cell_errors:
+            flags.append("cell-errors")
+    notes += [f"In the notebook, {error}." for error in cell_errors.values()]
+    return notes, list(dict.fromkeys(flags))
