@@ -18,8 +18,8 @@ README = Path(__file__).with_name("templates") / "bundle_readme.md"
 
 # What `course.py check` imports, and nothing else of the engine.
 ENGINE = (
-    *("__init__", "cells", "cli", "codec", "judge", "lab", "labfiles", "notebooks", "own_tests", "process"),
-    *("student", "submission", "worker"),
+    *("__init__", "arrangement", "cells", "cli", "codec", "feedback", "graded", "judge", "lab", "labfiles"),
+    *("notebooks", "process", "report", "student", "submission", "worker"),
 )
 SOURCES = (
     *("course.py", "requirements.txt", "constraints.txt", "pyproject.toml", ".gitignore", ".gitattributes"),
@@ -141,12 +141,12 @@ def _read_manifest(folder: Path) -> dict[str, str]:
     """Return sha256 by path of the bundle that lies in a folder."""
     try:
         files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
-        paths = [PurePosixPath(name) for name in files]
+        paths = [PurePosixPath(name) for name, _ in files.items()]
     except FileNotFoundError as error:
         raise BundleError(
             f"{folder} is not empty and holds no earlier bundle: name an empty folder"
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise BundleError(f"{folder / MANIFEST} is damaged: name an empty folder") from error
     if any(path.is_absolute() or ".." in path.parts for path in paths):
         raise BundleError(f"{folder / MANIFEST} names files outside the bundle: name an empty folder")

@@ -102,10 +102,13 @@ def release_notebooks(labs: list[Lab]) -> dict[str, bytes]:
         return {}
     for lab in labs:
         for cell in lab.notebook.cells:
+            where = f"{lab.folder / lab.name}.py, cell {cell.id}"
             try:
-                solution_regions(cell.source)
+                marked = solution_regions(cell.source)
             except ValueError as error:
-                raise LabError(f"{lab.folder / lab.name}.py, cell {cell.id}: {error}") from error
+                raise LabError(f"{where}: {error}") from error
+            if marked and not cell.metadata.get("nbgrader", {}).get("solution"):
+                raise LabError(f"{where} holds a solution: its nbgrader metadata must say solution: true")
     with tempfile.TemporaryDirectory(prefix="course-release-") as folder:
         root = Path(folder).resolve()
         for lab in labs:
@@ -124,7 +127,7 @@ def _generate_assignment(root: Path) -> None:
     messages: list[str] = []
     log = logging.Logger("nbgrader", logging.ERROR)  # a private one: nothing is printed
     log.addHandler(handler := logging.Handler())
-    handler.emit = lambda record: messages.append(record.getMessage())
+    handler.emit = lambda record: messages.append(record.getMessage().partition("Traceback")[0])
     config = Config(SaveCells={"enabled": False}, GenerateAssignment={"no_database": True})
     course = CourseDirectory(root=str(root), assignment_id="*", config=config, log=log)
     try:

@@ -14,10 +14,10 @@ from nbformat import NotebookNode
 
 from autograder.labfiles import LabError, Limits, read_checked, read_config, read_points, require_known
 from autograder.notebooks import read_notebook, role
+from itemmarket.labs import OWN_TESTS
 
 __all__ = ["OWN_TESTS", "PRISTINE", "Lab", "LabError", "Limits", "Question", "load_lab", "role"]
 
-OWN_TESTS = "own_tests"  # scored by the coverage of the student's tests, so it needs no checks
 PRISTINE = ".released.ipynb"  # a released notebook as it was before the student worked on it
 
 
@@ -155,7 +155,7 @@ def _notebook_path(folder: Path) -> tuple[Path, bool]:
 def _match_checks(lab: Lab) -> None:
     """Raise LabError unless checks name questions, and (in a source) every question has a check."""
     names = [question.name for question in lab.questions]
-    checked = {OWN_TESTS}
+    checked = {OWN_TESTS}  # scored by the coverage of the student's tests, so it needs no checks
     for path in (lab.visible_checks, lab.hidden_checks):
         if path is None:
             continue
