@@ -3,7 +3,6 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -56,19 +55,10 @@ def read_checksums(file: str | os.PathLike[str]) -> dict[str, str]:
     return digests
 
 
-def write_checksums(folder: str | os.PathLike[str], names: Iterable[str]) -> Path:
-    """Write the digests of files in ``folder`` to its checksum file, sorted by name; return that file."""
-    folder = Path(folder)
-    return _write(folder / FILE_NAME, {name: sha256_of(folder / name) for name in names})
-
-
 def record_checksum(file: str | os.PathLike[str], name: str, digest: str) -> Path:
-    """Add or replace one digest in a checksum file, made when missing; return it."""
+    """Add or replace one digest in a checksum file (made when missing, sorted by name); return that file."""
     file = Path(file)
-    return _write(file, (read_checksums(file) if file.exists() else {}) | {name: digest})
-
-
-def _write(file: Path, digests: dict[str, str]) -> Path:
+    digests = (read_checksums(file) if file.exists() else {}) | {name: digest}
     write_text(file, "".join(f"{digest}  {name}\n" for name, digest in sorted(digests.items())))
     return file
 

@@ -9,8 +9,6 @@ from pathlib import Path
 from itemmarket.errors import MarketDataError
 from itemmarket.paths import data_dir
 
-DATA_FILES = ("catalogue.parquet", "market.parquet")
-"""What ``build`` makes and ``verify`` checks, in the order of making: the market is drawn from the catalogue."""
 BUILD = Path(__file__).resolve().parent.parent / "build"
 
 
@@ -73,22 +71,30 @@ def _parser() -> argparse.ArgumentParser:
 def _build(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from itemmarket.checksums import write_checksums
+    console = Console(stderr=True)
+    if arguments.only != "market":
+        from itemmarket.catalogue_build import build_catalogue
 
-    with Console(stderr=True).status("…") as status:
-        if arguments.only != "market":
-            from itemmarket.catalogue_build import build_catalogue
+        with console.status("catalogue: reading the pinned npm package"):
+            _report(build_catalogue(BUILD / "catalogue"))
+    if arguments.only != "catalogue":
+        from itemmarket.prices import load_prices
+        from itemmarket.simulator import build_market
 
-            status.update("catalogue: reading the pinned npm package")
-            print(f"catalogue: {build_catalogue(BUILD / 'catalogue')}")
-        if arguments.only != "catalogue":
-            from itemmarket.simulator import build_market
-
-            status.update("market: simulating")
-            print(f"market: {build_market()}")
-    present = [name for name in DATA_FILES if (data_dir() / name).is_file()]
-    print(f"checksums: {write_checksums(data_dir(), present)}")
+        with console.status("market: simulating"):
+            path = build_market()
+            load_prices(path)  # a market that breaks the schema gets no checksum
+        _report(path)
     return 0
+
+
+def _report(path: Path) -> None:
+    """Record the checksum of a data file just made, and say where it lies."""
+    from itemmarket.checksums import FILE_NAME, record_checksum, sha256_of
+
+    digest = sha256_of(path)
+    record_checksum(path.parent / FILE_NAME, path.name, digest)
+    print(f"{path}  {path.stat().st_size / 1e6:.1f} MB  sha256 {digest[:12]}…")
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -136,7 +142,7 @@ def _known_names(game: str) -> list[str]:
     """Return the market names of the catalogue, which restore characters that file names lack."""
     from itemmarket.catalogue import market_names
 
-    if game != "cs2" or not (data_dir() / DATA_FILES[0]).is_file():
+    if game != "cs2" or not (data_dir() / "catalogue.parquet").is_file():
         return []
     return market_names()["name"].unique().tolist()
 

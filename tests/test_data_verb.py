@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from itemmarket import cli
-from itemmarket.checksums import write_checksums
+from itemmarket import catalogue_build, cli, simulator
+from itemmarket.checksums import read_checksums, record_checksum, sha256_of
 
 GOOD = "date,price,volume\n2024-01-01,1.25,10\n2024-01-02,1.5,20\n"
 
@@ -71,9 +71,9 @@ def test_an_error_is_one_sentence(arguments, message, capsys, monkeypatch):
 
 def test_verify_says_ok_or_fail_per_file(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("ITEMMARKET_DATA", str(tmp_path))
-    for name in cli.DATA_FILES:
+    for name in ("catalogue.parquet", "market.parquet"):
         (tmp_path / name).write_bytes(b"x")
-    write_checksums(tmp_path, cli.DATA_FILES)
+        record_checksum(tmp_path / "checksums.txt", name, sha256_of(tmp_path / name))
     assert cli.data(["verify"]) == 0
     assert capsys.readouterr().out.splitlines()[:2] == ["OK    catalogue.parquet", "OK    market.parquet"]
     (tmp_path / "market.parquet").write_bytes(b"y")
@@ -82,6 +82,56 @@ def test_verify_says_ok_or_fail_per_file(tmp_path, capsys, monkeypatch):
     assert captured.out.splitlines()[0] == "OK    catalogue.parquet"
     assert captured.out.splitlines()[1].startswith("FAIL  market.parquet has sha256 ")
     assert "1 of 2 files" in captured.err
+
+
+@pytest.fixture
+def builders(tmp_path, monkeypatch):
+    """Fast makers in place of npm and the simulator; what they write is set by the test."""
+    monkeypatch.setenv("ITEMMARKET_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    market = pd.DataFrame(
+        {"name": "a", "date": pd.date_range("2024-01-01", periods=3), "price": 1.0, "volume": 1}
+    )
+    tables = {"catalogue.parquet": market[["name"]], "market.parquet": market}
+
+    def make(name):
+        def write(*_):
+            tables[name].to_parquet(tmp_path / "data" / name)
+            return tmp_path / "data" / name
+
+        return write
+
+    monkeypatch.setattr(catalogue_build, "build_catalogue", make("catalogue.parquet"))
+    monkeypatch.setattr(simulator, "build_market", make("market.parquet"), raising=False)
+    return tables
+
+
+def test_build_makes_both_and_their_checksums(tmp_path, builders, capsys):
+    assert cli.data(["build"]) == 0
+    assert cli.data(["verify"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in out[:2]] == [
+        str(tmp_path / "data" / name) for name in ("catalogue.parquet", "market.parquet")
+    ]
+    assert out[2:4] == ["OK    catalogue.parquet", "OK    market.parquet"]
+
+
+def test_building_one_does_not_bless_the_other(tmp_path, builders, capsys):
+    cli.data(["build"])
+    (tmp_path / "data" / "market.parquet").write_bytes(b"damaged")
+    assert cli.data(["build", "--only", "catalogue"]) == 0
+    assert cli.data(["verify"]) == 1
+    assert "FAIL  market.parquet" in capsys.readouterr().out
+
+
+def test_a_market_that_breaks_the_schema_gets_no_checksum(tmp_path, builders, capsys):
+    builders["market.parquet"] = builders["market.parquet"].assign(price=-1.0)
+    assert cli.data(["build", "--only", "market"]) == 1
+    assert "'price': 3 of 3 rows" in capsys.readouterr().err
+    assert not (tmp_path / "data" / "checksums.txt").exists()
+    builders["market.parquet"] = builders["market.parquet"].assign(price=1.0)
+    assert cli.data(["build", "--only", "market"]) == 0
+    assert list(read_checksums(tmp_path / "data" / "checksums.txt")) == ["market.parquet"]
 
 
 def test_usage_is_told(capsys):
