@@ -18,7 +18,7 @@ from itemmarket.checks import CheckFileError, CheckResult, Margin, run_checks
 from itemmarket.own_tests import OwnTests
 from itemmarket.student import Student, SubmissionError
 
-OWN_TESTS_FACTOR = 2  # the student's tests may take as long as two calls
+OWN_TESTS_FACTOR = 2  # the student's tests may take as long as two calls, after a time-out a quarter of that
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def _run_own_tests(
     lab: Lab, submission: Submission, timed_out: bool, launch: Launch
 ) -> tuple[OwnTests, RemoteWorkspace]:
     """Run the student's tests in a process of their own, so that coverage sees the module from its first line."""
-    seconds = lab.limits.call_cpu_seconds * (OWN_TESTS_FACTOR if not timed_out else 0.5)
+    seconds = lab.limits.call_cpu_seconds * OWN_TESTS_FACTOR * (0.25 if timed_out else 1)
     with RemoteWorkspace(submission.files, lab.module, [], lab.limits, preloadable(lab), launch) as workspace:
         try:
             outcome = workspace.run_tests(seconds)

@@ -156,13 +156,6 @@ class WorkerProcess:
             code = self._process.returncode
             how = f"exit status {code}" if isinstance(answer, (EOFError, OSError)) else f"{answer}"
             raise WorkerDied(f"the process ended before it answered ({how})")
-        if (
-            not isinstance(answer, dict)
-            or answer.get("n") != self._sent
-            or not {"value", "error"} & set(answer)
-        ):
-            self.kill()
-            raise WorkerDied("the process broke the protocol")
         return answer
 
     @property
@@ -191,7 +184,10 @@ class WorkerProcess:
         try:
             while (message := self._outbox.get()) is not None:
                 write_frame(requests, message)
-                self._inbox.put(read_frame(answers))
+                answer = read_frame(answers)
+                if type(answer) is not dict or answer.get("n") != message["n"]:
+                    raise CodecError("it answered what was not asked")
+                self._inbox.put(answer)
         except (CodecError, EOFError, OSError, ValueError) as error:
             self._inbox.put(error)
         finally:

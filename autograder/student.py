@@ -18,9 +18,9 @@ from autograder.process import Launch, TimedOut, WorkerDied, WorkerProcess, Work
 from itemmarket.student import StudentError, SubmissionError
 from itemmarket.workspace import Reference, replace
 
-_HALVINGS = (
-    2  # who timed out gets half the time at the next call, then a quarter: a loop must not hold up a class
-)
+# Who ran into a deadline gets a quarter of the time at the next call, then a sixteenth: a loop that every
+# check runs into must not hold up a class, and a slow case must not spoil the quick ones.
+_QUARTERINGS = 2
 _FORGET_AT_ONCE = 32
 
 
@@ -167,9 +167,8 @@ class RemoteWorkspace:
         self, operation: str, arguments: dict[str, Any], label: str, cpu_seconds: float | None = None
     ) -> Any:
         """Send one request to a living worker within what is left of the submission's time."""
-        cpu_seconds = (cpu_seconds or self._limits.call_cpu_seconds) / 2 ** min(
-            self._timeouts[label], _HALVINGS
-        )
+        patience = 0.25 ** min(self._timeouts[label], _QUARTERINGS)
+        cpu_seconds = (cpu_seconds or self._limits.call_cpu_seconds) * patience
         wall_seconds = min(max(self._limits.call_wall_seconds, cpu_seconds), self._seconds_left)
         if wall_seconds <= 0:
             raise TimedOut(f"the {self._limits.submission_seconds:g} s of this submission are used up")
@@ -189,7 +188,7 @@ class RemoteWorkspace:
             self._seconds_left -= time.monotonic() - began
         if (error := answer.get("error")) is not None:
             raise StudentError(label, self._without_folder(error))
-        return answer["value"]
+        return answer.get("value")
 
     def _alive(self, reference: Reference) -> Reference:
         """Refuse objects of an earlier process."""

@@ -13,11 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from itemmarket.checks import run_checks
-from itemmarket.own_tests import OwnTests, describe_own_tests
-from itemmarket.student import LocalEndpoint, Student, StudentError
-from itemmarket.workspace import Workspace
-
 OWN_TESTS = "own_tests"
 """The question whose score comes from the student's own tests and their branch coverage."""
 
@@ -82,6 +77,10 @@ def check(question: str, folder: str | os.PathLike[str] = ".") -> None:
     """
     if os.environ.get("ITEMMARKET_GRADING"):
         return
+    from itemmarket.checks import run_checks  # pytest and coverage: the grader's workers need neither
+    from itemmarket.student import LocalEndpoint, Student
+    from itemmarket.workspace import Workspace
+
     lab = read_settings(folder)
     if question == OWN_TESTS:
         _check_own_tests(lab)
@@ -105,11 +104,15 @@ def check(question: str, folder: str | os.PathLike[str] = ".") -> None:
 
 def _first_cause(error: BaseException) -> BaseException:
     """Return what the student's code raised, or the failed check's own error."""
+    from itemmarket.student import StudentError
+
     return error.original if isinstance(error, StudentError) and error.original else error
 
 
 def _check_own_tests(lab: Settings) -> None:
     """Run the student's tests with coverage in a process of their own, and print the share."""
+    from itemmarket.own_tests import OwnTests, describe_own_tests
+
     command = [sys.executable, "-m", "itemmarket.own_tests", str(lab.folder), lab.module]
     ran = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
     if ran.returncode:
