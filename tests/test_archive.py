@@ -202,7 +202,9 @@ def test_an_import_takes_known_names(tmp_path):
 def test_the_real_market_survives_the_archive_layout(real_market, tmp_path):
     real = pd.read_parquet(real_market / "steam_daily.parquet").astype({"price": "float64"})
     real["price"] = real["price"].round(3)  # the archive's resolution; the file has float32
-    names = real["name"].unique()[::8]
+    # The one item whose file name lost a character; the real table has it as the file name gives it.
+    real["name"] = real["name"].replace("CSGO Weapon Case", "CS:GO Weapon Case")
+    names = {*real["name"].unique()[::8], "CS:GO Weapon Case"}
     real = real[real["name"].isin(names)].reset_index(drop=True)
     tail = real["date"].max() - pd.Timedelta(days=30)
     for name, rows in real.groupby("name"):
@@ -220,7 +222,7 @@ def test_the_real_market_survives_the_archive_layout(real_market, tmp_path):
             ):
                 lines.append(f"{r.date:%Y-%m-%d} {hour:02}:00:00,{price!r},{volume}")
         write(tmp_path / "prices", HEADER + "\n".join(lines), archive_stem(name) + ".csv")
-    report = import_archive(tmp_path / "prices", tmp_path / "market.parquet")
+    report = import_archive(tmp_path / "prices", tmp_path / "market.parquet", names=market_names()["name"])
     imported = load_prices(report.destination)
     assert report.rejects == ()
     assert len(imported) == len(real) > 100_000

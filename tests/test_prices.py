@@ -27,7 +27,7 @@ def table(rows: int = 6) -> pd.DataFrame:
 keys = st.tuples(st.sampled_from(["a", "b | c", "★ d™"]), st.integers(0, 400), st.sampled_from(GAMES))
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(keys, min_size=1, max_size=40, unique=True), st.booleans(), st.integers(0, 9))
 def test_a_valid_table_comes_out_canonical(rows, with_game, seed):
     if not with_game:
