@@ -203,7 +203,7 @@ def test_the_real_market_survives_the_archive_layout(real_market, tmp_path):
     real = pd.read_parquet(real_market / "steam_daily.parquet").astype({"price": "float64"})
     real["price"] = real["price"].round(3)  # the archive's resolution; the file has float32
     # The one item whose file name lost a character; the real table has it as the file name gives it.
-    real["name"] = real["name"].replace("CSGO Weapon Case", "CS:GO Weapon Case")
+    real["name"] = real["name"].astype("str").replace("CSGO Weapon Case", "CS:GO Weapon Case")
     names = {*real["name"].unique()[::8], "CS:GO Weapon Case"}
     real = real[real["name"].isin(names)].reset_index(drop=True)
     tail = real["date"].max() - pd.Timedelta(days=30)
