@@ -409,6 +409,26 @@ def test_a_day_without_a_trade():
     assert now["weekday_cos"] == 1 and then["weekday_cos"] != 1
 
 
+@pytest.mark.parametrize(
+    ("gap", "counted", "known"), [(32, True, True), (33, False, True), (34, False, False)]
+)
+def test_a_price_stands_for_32_days(gap, counted, known):
+    """A change counts across at most 32 days; yesterday's price is one that was at most 32 days old then."""
+    days = [np.datetime64("2024-05-31") - gap, np.datetime64("2024-05-31")]
+    found = vector(pd.DataFrame({"date": days, "price": [1.0, 2.0], "volume": 1}), "2024-05-31")
+    change = np.float32(np.log(2))
+    assert (found["volatility_30"], found["rsi_14"]) == ((change, 100) if counted else (0, 50))
+    assert found["change_1"] == (change if known else 0)
+
+
+def test_strength_is_relative_to_a_known_change():
+    """An item without a price 30 days ago is neither stronger nor weaker than the market."""
+    days = pd.date_range("2024-04-01", "2024-05-31")
+    index = pd.Series(np.exp(0.01 * np.arange(len(days))), index=days)
+    assert vector(rows_of([1.0] * 30), "2024-05-31", index=index)["relative_strength_30"] == 0
+    assert vector(rows_of([1.0] * 31), "2024-05-31", index=index)["relative_strength_30"] < -0.2
+
+
 def test_a_row_without_a_sale_is_no_trade():
     rows = rows_of([1.0, 1.0, 1.0, 1.0], [7, 0, 0, 5])
     assert vector(rows, "2024-05-31")["days_since_trade"] == 3
