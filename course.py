@@ -527,9 +527,12 @@ def pinned_packages() -> Iterator[tuple[str, str, str]]:
     """Yield a line for every pin of requirements.txt: is it importable, in its version?"""
     from importlib.metadata import PackageNotFoundError, distribution
 
-    from pip._vendor.packaging.requirements import Requirement
-
     again = f"delete {STAMP}, then start any verb"
+    try:
+        from packaging.requirements import Requirement
+    except ImportError:
+        yield "FAIL", "packaging: cannot be imported", again
+        return
     for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
         if not line.strip() or line.startswith("#"):
             continue

@@ -90,11 +90,11 @@ def test(argv: list[str]) -> int:
     options, extra = parser.parse_known_args(argv)
     chosen = any((ROOT / argument.partition("::")[0]).exists() for argument in extra)
     command = [str(PYTHON), "-m", "pytest", *extra]
-    if not chosen:
-        command += ["tests", "lectures", "--nbmake", f"--nbmake-timeout={BUDGET_SECONDS}"]
     if options.long:
         command.append("--long")
-    command += ["-n", "2", "--dist", "loadfile"]
+    if not chosen:
+        command += ["tests", "lectures", "--nbmake", f"--nbmake-timeout={BUDGET_SECONDS}"]
+        command += ["-n", "2", "--dist", "loadfile"]
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers share the cores
     code = call(command, cwd=ROOT)
     if code == 5:

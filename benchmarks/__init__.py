@@ -1,0 +1,1 @@
+"""Measurements: `course.py bench NAME` runs `benchmarks/NAME.py`."""

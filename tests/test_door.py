@@ -5,6 +5,7 @@ The checks run the real file in a small course of its own, whose pins are wheels
 
 import ast
 import base64
+import contextlib
 import csv
 import functools
 import hashlib
@@ -13,6 +14,7 @@ import importlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -90,17 +92,16 @@ def write_wheel(folder: Path, name: str, version: str, files: dict[str, bytes]) 
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of wheels: the pip of this environment, two small packages, a large one, and one that fills the disk."""
+    """A folder of wheels: pip and packaging as they are here, small ones, a large one, one that fills the disk."""
     folder = tmp_path_factory.mktemp("wheels")
-    pip = distribution("pip")
-    files = {
-        path.as_posix(): path.locate().read_bytes()
-        for path in pip.files
-        if ".." not in path.parts
-        and path.suffix != ".pyc"
-        and path.name not in ("RECORD", "INSTALLER", "REQUESTED")
-    }
-    write_wheel(folder, "pip", pip.version, files)
+    for name in ("pip", "packaging"):
+        package = distribution(name)
+        files = {
+            path.as_posix(): path.locate().read_bytes()
+            for path in package.files
+            if path.suffix != ".pyc" and not {"..", "RECORD", "INSTALLER", "REQUESTED"} & {*path.parts}
+        }
+        write_wheel(folder, name, package.version, files)
     write_wheel(folder, "alpha", "1.0", {"alpha.py": b"VALUE = 1\n"})
     write_wheel(folder, "alpha", "2.0", {"alpha.py": b"VALUE = 2\n"})
     large = {f"large/part_{number:04}.py": b"#" * 4000 for number in range(900)}
@@ -555,7 +556,7 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 
 def test_check_env_tells_a_healthy_package_from_a_broken_one(small: SmallCourse) -> None:
-    small.pin("alpha==1.0", "large==1.0")
+    small.pin("alpha==1.0", "large==1.0", f"packaging=={distribution('packaging').version}")
     small.start("data")
 
     healthy = small.start("check_env")
@@ -591,3 +592,45 @@ def test_check_env_looks_at_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyP
 )
 def test_distributions_are_imported_under_their_own_name(name: str, module: str) -> None:
     assert course.module_of(distribution(name)) == module
+
+
+# ---------------------------------------------------------------- progress
+
+
+def test_progress_follows_pips_lines() -> None:
+    progress = course.Progress()
+    assert str(progress) == ""
+    lines = [
+        "Collecting torch==2.13.0",
+        "  Downloading torch.whl (200 MB)",
+        "Collecting numpy>=1 (from torch)",
+    ]
+    assert all(progress.read(line + "\n") for line in lines)
+    assert not progress.read("Progress 50000000 of 200000000\n")  # counted, and not for the log
+    assert str(progress) == f": fetching 2/{progress.expected}, 50 of 200 MB"
+    assert progress.expected > 100
+    assert progress.read("Collecting pandas\n")
+    assert str(progress) == f": fetching 3/{progress.expected}"
+    progress.read("Installing collected packages: numpy, pandas, torch\n")
+    assert re.fullmatch(r" [0-3]/3", str(progress))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
+def test_a_terminal_gets_one_live_line(small: SmallCourse) -> None:
+    import pty
+
+    course_stamp(small).unlink(missing_ok=True)
+    ours, theirs = pty.openpty()
+    env = {key: value for key, value in small.env.items() if key != "CI"}
+    with subprocess.Popen(
+        small.command("data"), env=env, stdout=subprocess.DEVNULL, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux reports the other end's close as an error
+            while chunk := os.read(ours, 4096):
+                shown += chunk
+    os.close(ours)
+    assert process.returncode == 0
+    assert re.search(rb"\r  installing packages[^\n]* \(\d+ s\)\x1b\[K", shown)
+    assert shown.count(b"\n") == 2  # "Completing …" and "… is ready": the live line leaves nothing behind

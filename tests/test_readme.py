@@ -172,8 +172,8 @@ def test_command(proof: Callable[[Path, Path], None], root: Path, tmp_path: Path
 
 
 def test_every_verb_is_in_the_table() -> None:
-    rows = re.findall(r"^\| `([a-z_]+)[^|]*(?:\\\|[^|]*)*` \| (\S.*) \|$", TEXT, re.MULTILINE)
-    listed = [name for name, _ in rows]
+    table = TEXT.partition("## The verbs\n")[2].partition("\n## ")[0]
+    listed = re.findall(r"^\| `([a-z_]+).*` \| \S.* \|$", table, re.MULTILINE)
     assert listed == list(course.VERBS)
 
 
