@@ -180,7 +180,7 @@ def test_docstrings(student):
     assert numpydoc_errors(student.source) == []
 
 
-MIN_WEEKLY_VOLUME = 70  # ten sales a day: below that the daily mean is mostly noise
+MIN_WEEKLY_VOLUME = 350  # fifty sales a day; below that the daily mean is mostly noise
 
 
 @functools.cache
