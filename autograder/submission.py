@@ -1,5 +1,6 @@
 """What a student handed in, read without believing any of it."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -99,7 +100,8 @@ def read_submission(lab: Lab, student: str, folder: Path) -> Submission:
     arrangement, corrupt = Arrangement(), ""
     if lab.files[0] in own:
         try:
-            arrangement = arrange(lab.notebook, read_notebook(own[lab.files[0]]))
+            with warnings.catch_warnings(action="ignore"):  # nbformat's, about ids that occur twice
+                arrangement = arrange(lab.notebook, read_notebook(own[lab.files[0]]))
         except (OSError, ValueError, RecursionError, MemoryError) as error:
             corrupt = str(error)[:300] or type(error).__name__
             notes.append(f"The notebook cannot be read, so its cells count as empty: {corrupt}")
