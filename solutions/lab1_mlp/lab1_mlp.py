@@ -140,7 +140,7 @@ check("prediction")
 check("artefact")
 
 # %% [markdown]
-# ## Task 7: the market decides (5 points)
+# ## Task 7: the market decides (4 points)
 #
 # Now the real thing. The grader trains your model on these rows and tests it on another market, which neither
 # you nor the model has seen. Your RMSE must be at most 0.95 × persistence and 1.05 × the random forest. Full
@@ -157,7 +157,7 @@ axes.plot(model.best_epoch_, np.sqrt(min(model.validation_losses_)), "o", color=
 axes.set(title="Validation error by epoch", xlabel="Epoch", ylabel="RMSE (log price change)")
 im.show(figure, alt="Validation RMSE falls in the first epochs and flattens; a dot marks the best epoch.")
 
-# %% nbgrader={"grade": true, "grade_id": "skill", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "skill", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
 check("skill")
 
 # %% [markdown]
