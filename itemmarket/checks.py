@@ -114,7 +114,15 @@ def run_checks(
 
 def pytest_arguments(folder: Path) -> list[str]:
     """Return options under which pytest prints nothing and reads no configuration around ``folder``."""
-    quiet = [f"-pno:{plugin}" for plugin in ("terminal", "cacheprovider", "faulthandler", "logging")]
+    unused = (
+        "terminal",
+        "cacheprovider",
+        "faulthandler",
+        "logging",
+        "unraisableexception",
+        "threadexception",
+    )
+    quiet = [f"-pno:{plugin}" for plugin in unused]  # the last two collect garbage for a second at each run
     alone = ["--disable-plugin-autoload", "--noconftest", "--import-mode=prepend", "--capture=sys"]
     no_settings = ["-c", os.devnull, "--rootdir", str(folder)]
     return [*quiet, *alone, *no_settings]
