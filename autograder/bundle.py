@@ -23,7 +23,7 @@ ENGINE = (
 )
 SOURCES = (
     *("course.py", "requirements.txt", "constraints.txt", "pyproject.toml", ".gitignore", ".gitattributes"),
-    *("LICENSE*", "itemmarket/**/*.py", "data/catalogue.*", "data/market.*", "data/*sha256*"),
+    *("LICENSE*", "itemmarket/**/*.py", "data/catalogue.*", "data/market.*", "data/checksums.txt"),
     *(f"autograder/{name}.py" for name in ENGINE),
 )
 _BINARY = (".parquet",)

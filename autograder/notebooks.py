@@ -79,7 +79,8 @@ def role(cell: NotebookNode) -> str:
 def normalise(notebook: NotebookNode) -> NotebookNode:
     """Remove from a notebook whatever differs between two derivations, in place.
 
-    A cell's id is its ``grade_id`` where nbgrader knows the cell, else ``cell-INDEX``.
+    A cell's id is its ``grade_id`` where nbgrader knows the cell, else ``cell-INDEX``. What comes from
+    ``py:percent`` has neither outputs nor execution counts.
 
     Parameters
     ----------
@@ -97,8 +98,6 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
         cell.id = cell.metadata.get("nbgrader", {}).get("grade_id", f"cell-{index:02d}")
         for hint in _LAYOUT_HINTS:
             cell.metadata.pop(hint, None)
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
     return notebook
 
 
