@@ -109,7 +109,10 @@ def environment_key() -> str:
 
 def is_ready() -> bool:
     """Tell whether ``.venv`` was completed with exactly these pins."""
-    return STAMP.is_file() and STAMP.read_text(encoding="utf-8") == environment_key()
+    try:
+        return STAMP.read_text(encoding="utf-8") == environment_key()
+    except OSError:
+        return False
 
 
 def inside() -> bool:
@@ -281,9 +284,8 @@ def make_venv(lock: int) -> None:
 def install(lock: int) -> None:
     """Install the pins and the package itself."""
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "--no-compile"]
-    if (
-        int(re.findall(r"pip-(\d+)", installed_pips()[0].name)[0]) < 26
-    ):  # three times slower, and shows no bytes
+    (version,) = (int(info.name.removeprefix("pip-").partition(".")[0]) for info in installed_pips())
+    if version < 26:  # three times slower, and it does not tell how far a download is
         supervise("a current pip", [*pip, "pip>=26"], lock)
     pip += ["--progress-bar", "raw", "-c", "constraints.txt"]
     index = os.environ.get("COURSE_TORCH_INDEX")
@@ -348,7 +350,7 @@ def supervise(title: str, command: list[str], lock: int) -> None:
     child = subprocess.Popen(
         command,
         cwd=ROOT,
-        env={**environment(), "PYTHONUNBUFFERED": "1", "PIP_USER": "0", "LC_ALL": "C.UTF-8"},
+        env={**environment(), "PYTHONUNBUFFERED": "1", "PIP_USER": "0"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -372,7 +374,7 @@ def supervise(title: str, command: list[str], lock: int) -> None:
             failure.append(error)
             child.kill()
 
-    reader = threading.Thread(target=read)
+    reader = threading.Thread(target=read, daemon=True)
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that `finally` ends the child
     started = time.monotonic()
     try:
@@ -381,21 +383,16 @@ def supervise(title: str, command: list[str], lock: int) -> None:
             reader.join(0.2)
             if live:
                 text = f"  installing {title}{progress} ({time.monotonic() - started:.0f} s)"
-                print(
-                    f"\r{text[: shutil.get_terminal_size().columns - 1]}\x1b[K",
-                    end="",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                show(f"\r{text[: shutil.get_terminal_size().columns - 1]}\x1b[K")
         code = child.wait()
     finally:
         if child.poll() is None:
             child.terminate()
             child.wait()
-        reader.join()
+        reader.join(5)  # a grandchild may keep the pipe open
         signal.signal(signal.SIGTERM, previous)
         if live:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            show("\r\x1b[K")
     if failure:
         raise failure[0]
     if code:
@@ -583,7 +580,13 @@ def data_files() -> Iterator[tuple[str, str, str]]:
 
 def say(text: str) -> None:
     """Tell the user what is happening, apart from a verb's own output."""
-    print(text, file=sys.stderr, flush=True)
+    show(text + "\n")
+
+
+def show(text: str) -> None:
+    """Write to the terminal at once."""
+    sys.stderr.write(text)
+    sys.stderr.flush()
 
 
 def call(command: list[str], **options) -> int:
