@@ -327,7 +327,7 @@ class FeatureExtractor:
         game = np.array([game for _, game in items], dtype=object)
         table = {f"game_{one}": game == one for one in GAMES}
         if not {"rarity", "wear", "stattrak", "souvenir"}.isdisjoint(self.names):
-            # The names of other games follow another grammar.
+            # The names of other games follow another grammar. This is the one place that decides on a rarity.
             of_cs2 = game == GAMES[0]
             names = pd.Series([name for name, _ in items], dtype=object)
             parsed = parse_names(names).loc[names]

@@ -421,6 +421,19 @@ def test_a_price_stands_for_32_days(gap, counted, known):
     assert found["change_1"] == (change if known else 0)
 
 
+def test_a_signal_line_is_of_the_last_32_days():
+    """Later MACD still stands between its averages, but there is nothing to compare it with."""
+    rows = rows_of([1.0] * 20 + [2.0] * 5)
+    recent, late = vector(rows, "2024-06-30"), vector(rows, "2024-07-20")
+    assert recent["macd"] > 0.01 and recent["macd_histogram"] != 0
+    assert late["macd"] > 0.01 and late["macd_histogram"] == 0
+
+
+def test_a_history_may_be_in_any_order():
+    rows = rows_of(list(steady_walk(50)))
+    assert vector(rows[::-1], "2024-05-31").equals(vector(rows, "2024-05-31"))
+
+
 def test_strength_is_relative_to_a_known_change():
     """An item without a price 30 days ago is neither stronger nor weaker than the market."""
     days = pd.date_range("2024-04-01", "2024-05-31")

@@ -41,20 +41,16 @@ def test_the_future_does_not_change_the_past(seed, keep, gaps):
     pd.testing.assert_series_equal(cut, whole[:end], check_freq=False, rtol=1e-12)
 
 
-def test_a_price_at_the_limit_counts_whatever_comes_later():
+@pytest.mark.parametrize("seed", range(8))
+def test_a_price_at_the_limit_counts_whatever_else_is_there(seed):
     """Sums over more rows round differently: a price of exactly the limit must not notice."""
-    rng = np.random.default_rng(0)
     days = np.datetime64("2023-01-01") + np.arange(200)
-    step = np.where(np.arange(200) % 40 == 39, 0.11, 0.10)
-    rows = [pd.DataFrame({"name": "z", "date": days, "price": step, "volume": 100})]
-    for number in range(20):
-        noise = rng.lognormal(size=200)
-        rows.append(pd.DataFrame({"name": f"a{number}", "date": days, "price": noise, "volume": 0}))
-    prices = pd.concat(rows)
-    whole = im.market_index(prices, min_volume=0, trim=0)
-    for end in days[SETTLED::20]:
-        cut = im.market_index(prices[prices["date"] <= end], min_volume=0, trim=0)
-        pd.testing.assert_series_equal(cut, whole[:end], check_freq=False, rtol=1e-12)
+    price = np.where(np.arange(200) % 40 == 39, 0.11, 0.10)
+    alone = pd.DataFrame({"name": "z", "date": days, "price": price, "volume": 100})
+    other = np.random.default_rng(seed).lognormal(seed, size=200)
+    idle = pd.DataFrame({"name": "a", "date": days, "price": other, "volume": 0})
+    moves = np.diff(np.log(im.market_index(pd.concat([idle, alone]))))
+    np.testing.assert_allclose(moves[SETTLED:], np.diff(np.log(price))[SETTLED:], atol=1e-12)
 
 
 def test_it_has_a_value_for_every_day():
@@ -122,12 +118,40 @@ def test_only_settled_liquid_items_count():
     )
 
 
-def test_liquidity_is_judged_by_the_past():
-    """Today's sales do not decide whether today's change counts."""
-    prices, _ = market(noise=0.03)
-    changed = prices.copy()
-    changed.loc[changed["date"] == changed["date"].max(), "volume"] = 0
-    pd.testing.assert_series_equal(im.market_index(changed), im.market_index(prices))
+@pytest.mark.parametrize("column", ["price", "volume"])
+def test_neither_end_of_a_change_decides_whether_it_counts(column):
+    """A cheap or illiquid item does not count because of what it costs or sells on the two days of the change."""
+    prices, _ = market(noise=0.0, gaps=0.0, items=5)
+    low = {"price": 0.01, "volume": 0}[column]
+    days = prices["date"].unique()[:100]
+    stray = pd.DataFrame({"name": "stray", "date": days, "price": 5.0, "volume": 100}).astype({column: float})
+    stray[column] = low
+    stray.loc[98:, column] = [10**9, 10**8]
+    if column == "volume":
+        stray.loc[99, "price"] = 50.0
+    stray["volume"] = stray["volume"].astype(int)
+    before = prices[prices["date"] <= days[-1]]
+    expected = im.market_index(before, trim=0)
+    pd.testing.assert_series_equal(im.market_index(pd.concat([before, stray]), trim=0), expected)
+
+
+def test_a_change_across_a_gap_does_not_count():
+    prices, _ = market(noise=0.0, gaps=0.0, items=5)
+    days = prices["date"].unique()
+    stray = pd.DataFrame({"name": "stray", "date": days, "price": 5.0, "volume": 100})
+    stray["price"] *= np.where(np.arange(len(days)) >= 200, 3.0, 1.0)
+    stray["price"] *= np.exp(np.log(prices["price"].to_numpy()[: len(days)] / prices["price"].iloc[0]))
+    without = im.market_index(prices, trim=0)
+    gap = im.market_index(pd.concat([prices, stray.drop(index=[199])]), trim=0)
+    np.testing.assert_allclose(gap, without, rtol=1e-9)
+    assert not np.allclose(im.market_index(pd.concat([prices, stray]), trim=0), without, rtol=1e-3)
+
+
+@pytest.mark.parametrize("trim", [0.0, 0.1, 0.3, 0.49])
+def test_without_noise_it_is_the_market(trim):
+    prices, factor = market(noise=0.0, gaps=0.05)
+    moves = np.diff(np.log(im.market_index(prices, trim=trim)))
+    np.testing.assert_allclose(moves[SETTLED + 5 :], factor[SETTLED + 6 :], atol=1e-9)
 
 
 def test_bad_input():
