@@ -76,6 +76,13 @@ class Lab:
         return sum(question.points for question in self.questions)
 
     @property
+    def hidden_seed(self) -> int:
+        """The seed of hidden data: of the instructor's secret, and so only where the grader is."""
+        from autograder.secret import hidden_seed
+
+        return hidden_seed(self.name)
+
+    @property
     def files(self) -> tuple[str, str, str]:
         """Names of the files that a submission holds: notebook, module, tests."""
         return f"{self.name}.ipynb", f"{self.module}.py", f"test_{self.module}.py"

@@ -182,9 +182,9 @@ def test_custom_architecture_round_trip(student):
 @pytest.mark.parametrize("opponent", ["persistence", "forest"])
 def test_skill_on_a_market_never_seen(student, margin, lab, opponent):
     """Trained on the bundled market, the model forecasts a market that nobody has seen."""
-    rows = reference.hidden_rows()
+    rows = reference.hidden_rows(lab.hidden_seed)
     forecast = np.asarray(market_model(student).predict(rows.X.to_numpy()))
-    ratio = im.rmse(rows.y, forecast) / reference.rmse_of(opponent)
+    ratio = im.rmse(rows.y, forecast) / reference.rmse_of(opponent, lab.hidden_seed)
     margin(f"RMSE / {opponent}, hidden market", ratio, at_most=lab.thresholds[f"rmse_over_{opponent}"])
 
 

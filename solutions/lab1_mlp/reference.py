@@ -1,8 +1,6 @@
 """What the hidden checks compare a submission with; computed once per grading process."""
 
 import functools
-import hashlib
-import os
 
 import numpy as np
 import visible_checks
@@ -10,19 +8,14 @@ from sklearn.ensemble import RandomForestRegressor
 
 import itemmarket as im
 
-SECRET_VARIABLE = "COURSE_GRADING_SECRET"
-EXAMPLE_SECRET = "the example class is graded in public"
-
 
 @functools.cache
-def hidden_rows() -> im.Supervised:
-    """Return rows of a market simulated from the instructor's secret.
+def hidden_rows(seed: int) -> im.Supervised:
+    """Return rows of a market that is simulated from a seed only the grader knows.
 
     Rows of one item lie further apart than look-back and horizon together, so that no row's inputs hold
     another row's answer.
     """
-    secret = os.environ.get(SECRET_VARIABLE, EXAMPLE_SECRET)
-    seed = int.from_bytes(hashlib.sha256(secret.encode()).digest()[:4], "big")
     prices = im.simulate_market(n_items=500, start="2022-01-01", end="2024-12-31", seed=seed)
     extractor = im.FeatureExtractor.basic()
     table = im.supervised(prices, extractor, min_weekly_volume=visible_checks.MIN_WEEKLY_VOLUME)
@@ -42,9 +35,9 @@ def spaced_rows(table: im.Supervised, gap: int) -> np.ndarray:
 
 
 @functools.cache
-def rmse_of(opponent: str) -> float:
+def rmse_of(opponent: str, seed: int) -> float:
     """Return the RMSE of ``persistence`` or of the random ``forest`` on the hidden rows."""
-    rows = hidden_rows()
+    rows = hidden_rows(seed)
     if opponent == "persistence":
         return im.rmse(rows.y, np.zeros(len(rows)))
     return im.rmse(rows.y, forest().predict(rows.X.to_numpy()))
