@@ -2,7 +2,11 @@
 # # Lab 0: a straight line
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
+import slope
+
 from itemmarket.labs import check
+
+print(slope.__doc__)
 
 # %% nbgrader={"grade": false, "grade_id": "look", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["explore"]
 raise SystemExit("an explore cell must never run in grading")
