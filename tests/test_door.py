@@ -409,8 +409,10 @@ def test_only_the_door_killed_while_pip_goes_on(small: SmallCourse) -> None:
         p for p in psutil.process_iter(["cmdline"]) if str(small.venv) in " ".join(p.info["cmdline"] or ())
     ]
     pip.suspend()
-    with (small.folder / "build" / "setup.lock").open("a+b") as file:
-        assert not course.try_lock(file.fileno())  # the next start would wait, as long as this pip lives
+    try:
+        with (small.folder / "build" / "setup.lock").open("a+b") as file:
+            assert not course.try_lock(file.fileno())  # the next start waits as long as this pip lives
+    finally:
         pip.resume()
     assert_whole(small)
 
