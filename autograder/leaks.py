@@ -13,6 +13,7 @@ from typing import Any
 
 from autograder.lab import Lab
 from autograder.markers import solution_regions, stub
+from autograder.secret import EXAMPLE, VARIABLE
 
 TELLING = 40  # characters; "for name, array in arrays.items()" has 33 and stands in anybody's code
 TELLING_REGION = 24  # the same for a solution region that is shorter than that as a whole
@@ -34,7 +35,7 @@ def find_leaks(files: Mapping[str, bytes], labs: Iterable[Lab]) -> list[tuple[st
     list of (str, str)
         Path, and the text that was found in it.
     """
-    secrets = sorted({secret for lab in labs for secret in secret_texts(lab)})
+    secrets = sorted({VARIABLE, EXAMPLE}.union(*map(secret_texts, labs)))
     leaks = []
     for path, content in files.items():
         text = _readable(path, content)
@@ -53,8 +54,7 @@ def secret_texts(lab: Lab) -> set[str]:
     Returns
     -------
     set of str
-        Runs of lines, whole solution regions, and the string constants of hidden files (such as the name and the
-        default of the variable that holds the instructor's secret).
+        Runs of lines, whole solution regions, and the string constants of hidden files.
     """
     public = [lab.visible_checks.read_text(encoding="utf-8"), (lab.folder / "lab.toml").read_text("utf-8")]
     regions: list[str] = []

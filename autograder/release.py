@@ -1,21 +1,55 @@
 """``course.py release``: brings derived files up to date, checks them, or writes the student bundle.
 
-Derived are ``lectures/NN_topic.ipynb`` from ``lectures/source/NN_topic.py`` and everything in ``labs/LAB``
-from ``solutions/LAB``. Nobody edits them: what the sources do not give is replaced or removed.
+Derived are ``lectures/NN_topic.ipynb`` from ``lectures/source/NN_topic.py``, everything in ``labs/LAB``
+from ``solutions/LAB``, and the submissions in ``examples/class`` by ``examples/make_class.py``. Nobody edits
+them: what the sources do not give is replaced or removed.
 """
 
 import argparse
+import importlib.util
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from autograder.bundle import BundleError, bundle_files, write_bundle
+from autograder.bundle import bundle_files, write_bundle
 from autograder.derive import LECTURES, derive, load_labs
-from autograder.lab import LabError
 from itemmarket.atomic import write_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
-_DERIVED = (f"lectures/{LECTURES}.ipynb", *(f"labs/[!.]*/{name}" for name in ("*.ipynb", "*.py", "lab.toml")))
+_DERIVED = (
+    f"lectures/{LECTURES}.ipynb",
+    *(f"labs/[!.]*/{name}" for name in ("*.ipynb", "*.py", "lab.toml")),
+    *(f"examples/class/*/*/{name}" for name in ("*.ipynb", "*.py", ".gitkeep")),
+)
+
+
+def example_class(root: Path, released: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the files of the example class, derived from the released labs.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The repository; one without ``examples/make_class.py`` has no example class.
+    released : dict of str to bytes
+        What :func:`autograder.derive.derive` returned.
+
+    Returns
+    -------
+    dict of str to bytes
+        Content by path below ``root``.
+
+    Raises
+    ------
+    ValueError
+        If a submission can no longer be derived, because the solution has changed.
+    """
+    path = root / "examples" / "make_class.py"
+    if not path.is_file():
+        return {}
+    spec = importlib.util.spec_from_file_location("make_class", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.make_class(root, released)
 
 
 def compare(root: Path, files: Mapping[str, bytes]) -> dict[str, str]:
@@ -101,8 +135,9 @@ def main(argv: list[str]) -> int:
             folder = write_bundle(bundle, options.to)
             print(f"The student bundle, {len(bundle)} files without solutions, is in {folder}")
             return 0
+        files |= example_class(ROOT, files)
         verdicts = compare(ROOT, files) if options.check else update(ROOT, files)
-    except (LabError, BundleError, OSError) as error:
+    except (ValueError, OSError) as error:  # LabError and BundleError are ValueErrors
         print(f"release: {error}", file=sys.stderr)
         return 1
     if options.check and verdicts:
@@ -112,5 +147,5 @@ def main(argv: list[str]) -> int:
         return 1
     for name, verdict in verdicts.items():
         print(f"{'removed' if verdict == 'stale' else 'written'}  {name}")
-    print(f"{len(files)} derived files in labs/ and lectures/ are up to date.")
+    print(f"{len(files)} derived files in lectures/, labs/ and examples/class/ are up to date.")
     return 0

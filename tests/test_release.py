@@ -24,6 +24,7 @@ from autograder.derive import derive, load_labs
 from autograder.lab import load_lab
 from autograder.leaks import find_leaks
 from autograder.markers import solution_regions, stub, stub_module
+from autograder.secret import EXAMPLE, VARIABLE
 
 LECTURE = """# %% [markdown]
 # # Lecture 1 – caf\u00e9
@@ -525,10 +526,9 @@ def plant(root: Path, bundle: dict[str, bytes], how: str) -> tuple[str, bytes]:
         check = hidden.split("@pytest.mark.question")[4]
         return "labs/lab1_mlp/visible_checks.py", bundle["labs/lab1_mlp/visible_checks.py"] + check.encode()
     if how == "the secret's variable":
-        return "course.py", b"COURSE_GRADING_SECRET"
+        return "course.py", VARIABLE.encode()
     assert how == "the secret's default"
-    reference = (solutions / "reference.py").read_text("utf-8")
-    return "course.py", re.search(r'EXAMPLE_SECRET = "(.*)"', reference)[1].encode()
+    return "course.py", EXAMPLE.encode()
 
 
 LEAKS = [

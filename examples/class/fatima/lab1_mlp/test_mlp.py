@@ -1,0 +1,5 @@
+from mlp import make_network
+
+
+def test_network():
+    assert make_network(3)
