@@ -207,7 +207,7 @@ def test_the_picture_can_be_read_by_everybody(root: Path) -> None:
 def test_variables_in_the_table_are_read_somewhere(root: Path) -> None:
     code = "\n".join(
         path.read_text(encoding="utf-8")
-        for folder in (".", "itemmarket", "benchmarks", "solutions/lab1_mlp", "tests")
+        for folder in (".", "itemmarket", "autograder", "benchmarks", "solutions/lab1_mlp", "tests")
         for path in (root / folder).glob("*.py")
         if path.name != "test_readme.py"
     )
