@@ -101,7 +101,7 @@ def run_checks(
         If a check file cannot be collected or a check has no question.
     """
     recorder = _Recorder(student, lab, {path.resolve(): visible for path, visible in files}, question)
-    with _own_imports(files[0][0].parent):
+    with _own_imports(files[0][0].parent, [path.stem for path, _ in files]):
         code = pytest.main([*pytest_arguments(lab.folder), *(str(path) for path, _ in files)], [recorder])
     if code == pytest.ExitCode.INTERRUPTED and not recorder.problems:
         raise KeyboardInterrupt
@@ -230,11 +230,18 @@ def _explain(error: BaseException) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def _own_imports(folder: Path) -> Iterator[None]:
-    """Let check files import their neighbours, but not those of another lab that this process checked."""
+def _own_imports(folder: Path, check_files: Sequence[str]) -> Iterator[None]:
+    """Let check files import their neighbours, but not those of another lab that this process checked.
+
+    A check file that a notebook has imported itself is imported again, once: only pytest's own import makes
+    a failed ``assert`` say what the values were.
+    """
     for name in [path.stem for path in folder.glob("*.py")]:
-        loaded = getattr(sys.modules.get(name), "__file__", None)
-        if loaded and Path(loaded).name == f"{name}.py" and Path(loaded).parent != folder:
+        loaded = sys.modules.get(name)
+        origin = Path(getattr(loaded, "__file__", None) or folder)
+        of_another_lab = origin.name == f"{name}.py" and origin.parent != folder
+        plain = name in check_files and "@pytest_ar" not in vars(loaded or object)
+        if loaded and (of_another_lab or plain):
             del sys.modules[name]
     addopts = os.environ.pop("PYTEST_ADDOPTS", None)
     sys.path.insert(0, str(folder))
