@@ -60,7 +60,15 @@ class Standardiser:
 
 
 class Block(torch.nn.Sequential):
-    """A hidden layer with its activation and dropout."""
+    """A hidden layer with its activation and dropout.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Widths before and after.
+    p : float
+        Share of silenced units.
+    """
 
     def __init__(self, n_in, n_out, p):
         super().__init__(torch.nn.Linear(n_in, n_out), torch.nn.ReLU(inplace=True), torch.nn.Dropout(p))
@@ -132,7 +140,7 @@ class PyTorchPredictor:
     DEFAULTS = {
         "hidden": (128, 64),
         "dropout": 0.2,
-        "learning_rate": 1e-3,
+        "learning_rate": 3e-3,
         "batch_size": 512,
         "max_epochs": 20,
         "patience": 3,

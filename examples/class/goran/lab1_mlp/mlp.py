@@ -156,7 +156,7 @@ class PyTorchPredictor:
         self,
         hidden: tuple[int, ...] = (128, 64),
         dropout: float = 0.2,
-        learning_rate: float = 1e-3,
+        learning_rate: float = 3e-3,
         batch_size: int = 512,
         max_epochs: int = 20,
         patience: int = 3,
