@@ -52,6 +52,8 @@ class RemoteWorkspace:
         The private folder, as the worker sees it.
     forgotten : list of Reference
         Objects that no check holds any more.
+    lives : int
+        Which process this is, counted from 1: objects of earlier ones are lost.
     cell_errors : dict of str to str
         What went wrong in cells that failed, by the cell's name.
     endings : list of str
@@ -83,7 +85,7 @@ class RemoteWorkspace:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, root / name)
         self._spec = WorkerSpec(root, module, round(limits.memory_gb * 2**30), tuple(preload))
-        self._generation = 0
+        self.lives = 1
         self._worker: WorkerProcess | None = None
         self._module_loaded = self._notebook_ran = False
         self._module_error: SubmissionError | None = None
@@ -125,7 +127,7 @@ class RemoteWorkspace:
             self._forget()
         arguments = replace(arguments, Reference, self._alive)
         value = self._request(operation, arguments, label)
-        return replace(value, Reference, lambda r: Reference(r.number, self._generation))
+        return replace(value, Reference, lambda r: Reference(r.number, self.lives))
 
     def run_tests(self, cpu_seconds: float) -> Any:
         """Run the student's own tests; see :func:`itemmarket.own_tests.run_tests` for the result."""
@@ -178,6 +180,7 @@ class RemoteWorkspace:
             answer = self._worker.request(operation, arguments, cpu_seconds, wall_seconds)
         except WorkerDied as error:
             self._stop()
+            self.lives += 1
             if isinstance(error, TimedOut):
                 self.timed_out = True
                 self._timeouts[label] += 1
@@ -193,12 +196,12 @@ class RemoteWorkspace:
     def _alive(self, reference: Reference) -> Reference:
         """Refuse objects of an earlier process."""
         self._start()
-        if reference.generation != self._generation:
+        if reference.generation != self.lives:
             raise ObjectLost(f"this object was lost when the process ended ({self.endings[-1]})")
         return reference
 
     def _forget(self) -> None:
-        numbers = [r.number for r in self.forgotten if r.generation == self._generation]
+        numbers = [r.number for r in self.forgotten if r.generation == self.lives]
         self.forgotten.clear()
         self._request("forget", {"numbers": numbers}, "forget")
 
@@ -210,7 +213,6 @@ class RemoteWorkspace:
     def _start(self) -> None:
         """Start a worker unless there is one."""
         if self._worker is None:
-            self._generation += 1
             self._module_loaded = self._notebook_ran = False
             self._worker = WorkerProcess(self._spec, self._launch, self._limits.output_bytes)
 

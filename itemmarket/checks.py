@@ -134,6 +134,8 @@ class _Recorder:
     def __init__(self, student: Student, lab: Any, visible: dict[Path, bool], question: str | None) -> None:
         self._student, self._lab, self._visible, self._question = student, lab, visible, question
         self._current: CheckResult | None = None
+        self._lives = student.lives if student else 0
+        self._made: list[tuple[pytest.FixtureDef, pytest.FixtureRequest]] = []
         self.results: dict[str, CheckResult] = {}
         self.problems: list[str] = []
 
@@ -199,9 +201,26 @@ class _Recorder:
             self.results = {k: r for k, r in self.results.items() if r.question == self._question}
         items[:] = [item for item in items if item.nodeid in self.results]
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef, request: pytest.FixtureRequest
+    ) -> Iterator[None]:
+        """Remember the lab's fixtures that worked, such as a fitted model: they may hold the student's objects."""
+        value = yield
+        if fixturedef.argname not in ("student", "lab", "margin"):
+            self._made.append((fixturedef, request))
+        return value
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Remember which check records margins now."""
+        """Remember which check records margins now; make fixtures anew when their objects were lost."""
         self._current = self.results[item.nodeid]
+        if self._student.lives != self._lives:
+            self._lives = self._student.lives
+            self._student.memo.clear()
+            for fixturedef, request in reversed(self._made):
+                fixturedef.finish(request)
+            self._made.clear()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:

@@ -22,6 +22,7 @@ class Endpoint(Protocol):
 
     folder: str
     forgotten: list[Reference]
+    lives: int
 
     def answer(self, operation: str, arguments: dict[str, Any], label: str) -> Any:
         """Carry out one request; see :class:`itemmarket.workspace.Workspace`."""
@@ -115,7 +116,7 @@ class Student:
     tmp_path : str
         A folder that the student's code can read and write.
     memo : dict
-        For checks to keep what is costly and shared, such as a fitted model; empty for each submission.
+        For checks to keep what is costly and shared, such as a fitted model; emptied when objects are lost.
     """
 
     def __init__(self, endpoint: Endpoint, source: str) -> None:
@@ -130,6 +131,11 @@ class Student:
         if name.startswith("__"):
             raise AttributeError(name)
         return _ask(self._endpoint, "get", name, target="module", name=name)
+
+    @property
+    def lives(self) -> int:
+        """Which process this is: objects of earlier ones are lost."""
+        return self._endpoint.lives
 
     @contextlib.contextmanager
     def raises(
@@ -184,6 +190,7 @@ class LocalEndpoint:
         self._workspace = workspace
         self.folder = workspace.folder
         self.forgotten: list[Reference] = []
+        self.lives = 1
 
     def answer(self, operation: str, arguments: dict[str, Any], label: str) -> Any:
         """Carry out one request."""

@@ -273,3 +273,32 @@ def test_the_judges_own_environment_stays_as_it_was(tmp_path):
         k: v for k, v in before[0].items() if not k.startswith("PYTEST_")
     }
     assert after[1] == before[1]
+
+
+def test_objects_that_several_checks_share_are_made_again(tmp_path):
+    """A crash in one question takes the fitted model of the others with it; they are not to blame."""
+    crash = "        if len(x) < 2:\n            import os; os._exit(1)\n        if len(x) < 2:\n"
+    folder = hand_in(tmp_path, "vic", replace={"        if len(x) < 2:\n": crash})
+    lab = load_lab(shutil.copytree(FOLDER, tmp_path / LAB.name))
+    text = lab.visible_checks.read_text(encoding="utf-8")
+    early = '''
+@pytest.mark.question("fitting", hint="-")
+def test_crash(student, fitted):
+    """Crashes in this submission."""
+    student.SlopePredictor().fit(np.zeros(1), np.zeros(1))
+    student.memo["kept"] = 1
+
+
+@pytest.mark.question("prediction", hint="-")
+def test_memo(student, fitted):
+    """What was kept is gone, and what is shared is there."""
+    assert student.memo == {} and fitted.slope == pytest.approx(3)
+
+
+'''
+    mark = '@pytest.mark.question("prediction"'
+    lab.visible_checks.write_text(text.replace(mark, early.lstrip() + mark, 1), encoding="utf-8")
+    verdict = judge(lab, read_submission(lab, "vic", folder))
+    failed = [check.title for result in verdict.questions for check in result.checks if not check.passed]
+    assert failed == ["Crashes in this submission.", "Fewer than two points are refused."]
+    assert scores(verdict)["prediction"] == 4 and verdict.status == "crashed"
