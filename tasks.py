@@ -20,13 +20,13 @@ BUDGET_SECONDS = 300  # of a whole notebook, and of one cell unless its metadata
 
 
 def run(argv: list[str]) -> int:
-    """Verify the data, execute lecture 1 and grade the example class, into build/run."""
+    """Verify the data, execute lecture 1 into build/lectures, and grade the example class into build/run."""
     argparse.ArgumentParser(prog="course.py run", description=run.__doc__).parse_args(argv)
     out = Path("build", "run")
     lecture = min((ROOT / "lectures").glob("01_*.ipynb"))
     steps: list[tuple[str, Callable[[], int]]] = [
         ("verify the data", lambda: verb("data", "verify")),
-        ("execute lecture 1", lambda: execute(lecture, ROOT / out / "lectures" / lecture.name)),
+        ("execute lecture 1", lambda: execute(lecture, BUILD / "lectures" / lecture.name)),
         (
             "grade the example class",
             lambda: verb("grade", "lab1_mlp", "examples/class", "--out", out.as_posix()),
