@@ -115,10 +115,11 @@ def judge(lab: Lab, submission: Submission, hidden: bool = True, launch: Launch 
     with RemoteWorkspace(
         submission.files, lab.module, cells, lab.limits, preloadable(lab), launch
     ) as workspace:
-        checks = _run_checks([(lab.visible_checks, True)], lab, submission, workspace)
+        student = Student(workspace, _module_text(lab, submission))
+        checks = _run_checks(lab.visible_checks, True, student, lab)
         cell_errors = dict(workspace.cell_errors)  # from here on errors may hold inputs of hidden checks
         if hidden and lab.hidden_checks:
-            checks += _run_checks([(lab.hidden_checks, False)], lab, submission, workspace)
+            checks += _run_checks(lab.hidden_checks, False, student, lab)
     own_tests, tests_workspace = None, None
     if _has_own_tests(lab, submission):
         own_tests, tests_workspace = _run_own_tests(lab, submission, workspace.timed_out, launch)
@@ -154,13 +155,15 @@ def preloadable(lab: Lab) -> list[str]:
     return names
 
 
-def _run_checks(
-    files: list[tuple[Path, bool]], lab: Lab, submission: Submission, workspace: RemoteWorkspace
-) -> list[CheckResult]:
-    """Run checks and return their results without the exceptions, which may not pickle."""
-    path = submission.files.get(f"{lab.module}.py")
-    source = path.read_text(encoding="utf-8", errors="replace") if path else ""
-    return [replace(result, error=None) for result in run_checks(files, Student(workspace, source), lab)]
+def _run_checks(path: Path, visible: bool, student: Student, lab: Lab) -> list[CheckResult]:
+    """Run a file of checks and return their results without the exceptions, which may not pickle."""
+    return [replace(result, error=None) for result in run_checks([(path, visible)], student, lab)]
+
+
+def _module_text(lab: Lab, submission: Submission) -> str:
+    """Return the text of the student's module, for checks that read it and do not run it."""
+    path = submission.files.get(lab.files[1])
+    return path.read_text(encoding="utf-8", errors="replace") if path else ""
 
 
 def _has_own_tests(lab: Lab, submission: Submission) -> bool:
