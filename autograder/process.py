@@ -7,6 +7,7 @@ rlimits, an environment of its own and no secrets; a sandbox or a fork of a warm
 import contextlib
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -90,7 +91,7 @@ class WorkerDied(SubmissionError):
 
 
 class TimedOut(WorkerDied):
-    """The process was ended because a request took too long."""
+    """A request took too long; the process is dead unless it could be interrupted."""
 
 
 class WorkerProcess:
@@ -114,6 +115,7 @@ class WorkerProcess:
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._children: list[psutil.Process] = []
         self._sent = 0
+        self._killed = False
         self._log = bytearray()
         self._log_limit = log_bytes
         self.printed = 0
@@ -129,7 +131,7 @@ class WorkerProcess:
         Raises
         ------
         TimedOut
-            When a limit was reached; the process is dead then.
+            When a limit was reached; :attr:`alive` tells whether the process could be interrupted.
         WorkerDied
             When the process ended, used too much memory, or broke the protocol; it is dead then, too.
         """
@@ -141,10 +143,10 @@ class WorkerProcess:
             pause = min(2 * pause, 0.1)
             cpu_now, memory = self._usage(look_for_children=pause == 0.1)
             if cpu_now - cpu_before > cpu_seconds:
-                self.kill()
+                self._interrupt()
                 raise TimedOut(f"no answer within {cpu_seconds:g} s of computing time")
             if time.monotonic() - start > wall_seconds:
-                self.kill()
+                self._interrupt()
                 raise TimedOut(f"no answer within {wall_seconds:g} s")
             if memory > self._spec.memory_bytes:
                 self.kill()
@@ -159,12 +161,18 @@ class WorkerProcess:
         return answer
 
     @property
+    def alive(self) -> bool:
+        """Whether the process can take another request."""
+        return not self._killed and self._process.poll() is None
+
+    @property
     def log(self) -> str:
         """What the worker printed so far, capped."""
         return bytes(self._log).decode("utf-8", "replace")
 
     def kill(self) -> None:
         """End the worker and what it started; returns when it is gone."""
+        self._killed = True
         with contextlib.suppress(psutil.Error):
             for child in self._handle.children(recursive=True):
                 with contextlib.suppress(psutil.Error):
@@ -177,6 +185,20 @@ class WorkerProcess:
         self._process.wait()
         self._outbox.put(None)
         self._drainer.join(timeout=1)
+
+    def _interrupt(self) -> None:
+        """Stop the call that is running; a process that does not give in within a second is killed.
+
+        A new process would have to import everything again, and would lose the objects that checks hold.
+        """
+        if os.name == "posix":  # elsewhere a signal cannot be sent to one process that shares the console
+            self._process.send_signal(signal.SIGINT)
+            end = time.monotonic() + 1
+            while (answer := self._receive(0.1)) is None and time.monotonic() < end:
+                continue
+            if isinstance(answer, dict):
+                return
+        self.kill()
 
     def _exchange(self) -> None:
         """Carry requests and answers, so that a worker that neither reads nor writes cannot block the judge."""

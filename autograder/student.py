@@ -1,8 +1,9 @@
 """The judge's side of a submission: a workspace behind a pipe that survives what its code does.
 
-After a call that ended the process (a time limit, ``os._exit``, too much memory) the next call starts a
-new process and loads the module again, so that one bad call loses one question. Objects of the old process
-are gone: using one raises :class:`ObjectLost`, and only the checks that hold it fail.
+A call that runs into its deadline is interrupted. After one that ended the process (``os._exit``, too much
+memory, a loop that cannot be interrupted) the next call starts a new process and loads the module again, so
+that one bad call loses one question. Objects of the old process are gone: using one raises
+:class:`ObjectLost`.
 """
 
 import collections
@@ -161,7 +162,7 @@ class RemoteWorkspace:
             self._request("run_cell", {"name": name, "source": source}, f"cell {name}")
         except SubmissionError as error:
             self.cell_errors[name] = str(error)
-            if isinstance(error, WorkerDied):
+            if self._worker is None:
                 self._deadly_cells.add(name)
                 raise
 
@@ -179,8 +180,9 @@ class RemoteWorkspace:
         try:
             answer = self._worker.request(operation, arguments, cpu_seconds, wall_seconds)
         except WorkerDied as error:
-            self._stop()
-            self.lives += 1
+            if not self._worker.alive:
+                self._stop()
+                self.lives += 1
             if isinstance(error, TimedOut):
                 self.timed_out = True
                 self._timeouts[label] += 1

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import importlib
 import os
+import signal
 import sys
 import types
 from pathlib import Path
@@ -46,6 +47,13 @@ def serve(requests: BinaryIO, answers: BinaryIO, workspace: Workspace) -> None:
     A request is ``{n, operation, arguments}``; its answer ``{n, value}`` or ``{n, error}`` (see
     :func:`itemmarket.workspace.describe`).
     """
+    running = False
+
+    def interrupt(*signal_and_frame: object) -> None:
+        if running:  # between calls the judge's signal has come too late and must do nothing
+            raise KeyboardInterrupt("the time for this call is over")
+
+    signal.signal(signal.SIGINT, interrupt)
     while True:
         try:
             request = read_frame(requests)
@@ -53,9 +61,12 @@ def serve(requests: BinaryIO, answers: BinaryIO, workspace: Workspace) -> None:
             return
         answer = {"n": request["n"]}
         try:
+            running = True
             value = workspace.answer(request["operation"], request["arguments"])
+            running = False
             frame = encode({**answer, "value": value})
         except BaseException as error:  # also SystemExit and KeyboardInterrupt: exit() costs only its call
+            running = False
             frame = encode({**answer, "error": describe(error, workspace.folder)})
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):  # the student may have closed or replaced them

@@ -49,6 +49,10 @@ def odd(): return {1: 2}
 def echo(value): return value
 def loop():
     while True: pass
+def stubborn():
+    while True:
+        try: loop()
+        except BaseException: pass
 def sleep(seconds): time.sleep(seconds)
 def leave(): os._exit(3)
 def polite(): sys.exit("bye")
@@ -227,14 +231,31 @@ def test_a_flood_of_output_is_cut(workspace, student):
     assert len(workspace.log) == LIMITS.output_bytes
 
 
-def test_an_endless_loop_hits_its_deadline_and_the_next_call_works(workspace, student):
+@pytest.mark.parametrize("name", ["loop", "stubborn"])
+def test_an_endless_loop_hits_its_deadline_and_the_next_call_works(workspace, student, name):
+    model = student.Model(5)
+    loop = getattr(student, name)
     before = time.monotonic()
-    with pytest.raises(TimedOut, match="loop: no answer within 1 s of computing time"):
-        student.loop()
+    with pytest.raises(TimedOut, match=f"{name}: no answer within 1 s of computing time"):
+        loop()
     assert workspace.timed_out and time.monotonic() - before < 25
     assert student.echo(1) == 1
+    if name == "loop" and os.name == "posix":  # interrupted: the process and its objects live on
+        assert (model.width, workspace.lives) == (5, 1)
+    else:
+        with pytest.raises(ObjectLost):
+            model.save("x")
     with pytest.raises(TimedOut, match=r"within 0\.25 s"):
-        student.loop()
+        getattr(student, name)()
+
+
+def test_a_signal_between_calls_does_nothing(workspace, student):
+    if os.name != "posix":
+        pytest.skip("machine: signals of POSIX")
+    assert student.echo(1) == 1
+    workspace._worker._process.send_signal(2)
+    time.sleep(0.1)
+    assert student.echo(2) == 2 and workspace.lives == 1
 
 
 def test_waiting_is_limited_too(tmp_path):
