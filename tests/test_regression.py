@@ -68,7 +68,12 @@ def test_features_are_those_of_the_row(market):
 
 def test_take_keeps_rows_together():
     market = pd.DataFrame(
-        {"name": "a", "date": pd.date_range("2024-01-01", periods=40), "price": 1.0 + np.arange(40), "volume": 9}
+        {
+            "name": "a",
+            "date": pd.date_range("2024-01-01", periods=40),
+            "price": 1.0 + np.arange(40),
+            "volume": 9,
+        }
     )
     table = supervised(market, EXTRACTOR)
     part = table.take(np.array([3, 1]))
