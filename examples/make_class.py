@@ -48,7 +48,7 @@ def submissions(stub: Files, solution: Files, variant: str) -> dict[str, Files]:
         "            for _ in tqdm([epoch], desc='epoch'):\n"
         "                self._train_epoch(inputs, targets, optimiser)\n"
         "            warnings.warn(f'epoch {epoch} done', stacklevel=1)\n"
-        "            print('loss so far', self.validation_losses_)\n",
+        "            print('epoch', epoch)\n",
     )
     chatty = replace_once(chatty, "from torch import nn\n", "from torch import nn\nfrom tqdm import tqdm\n")
     endless = replace_once(

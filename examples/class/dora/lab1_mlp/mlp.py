@@ -222,7 +222,7 @@ class PyTorchPredictor:
             for _ in tqdm([epoch], desc='epoch'):
                 self._train_epoch(inputs, targets, optimiser)
             warnings.warn(f'epoch {epoch} done', stacklevel=1)
-            print('loss so far', self.validation_losses_)
+            print('epoch', epoch)
             loss = float(np.mean((self.predict(X_tail) - y_tail) ** 2))
             self.validation_losses_.append(loss)
             if best_weights is None or loss < self.validation_losses_[self.best_epoch_]:
