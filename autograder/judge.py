@@ -217,7 +217,7 @@ def _remarks(
     """Return notes and flags about the submission and its run."""
     notes, flags = list(submission.notes), list(submission.flags)
     for workspace in workspaces:
-        notes += [f"The process was ended: {ending}." for ending in dict.fromkeys(workspace.endings)]
+        notes += [f"A call was stopped. {ending}." for ending in workspace.endings.values()]
         if workspace.printed > output_bytes:
             notes.append(f"{workspace.printed:,} bytes were printed; the first {output_bytes:,} were kept.")
             flags.append("output-cut")

@@ -57,8 +57,8 @@ class RemoteWorkspace:
         Which process this is, counted from 1: objects of earlier ones are lost.
     cell_errors : dict of str to str
         What went wrong in cells that failed, by the cell's name.
-    endings : list of str
-        What ended a worker, in words for the student.
+    endings : dict of str to str
+        Why a call was stopped or ended the process, in words for the student; the first time for each name.
     timed_out : bool
         Whether a deadline was reached.
     printed : int
@@ -76,7 +76,7 @@ class RemoteWorkspace:
     ) -> None:
         self.forgotten: list[Reference] = []
         self.cell_errors: dict[str, str] = {}
-        self.endings: list[str] = []
+        self.endings: dict[str, str] = {}
         self.timed_out = False
         self.log, self.printed = "", 0
         self._cells, self._limits, self._launch = cells, limits, launch
@@ -187,7 +187,7 @@ class RemoteWorkspace:
                 self.timed_out = True
                 self._timeouts[label] += 1
             error.args = (f"{label}: {error}",)
-            self.endings.append(str(error))
+            self.endings.setdefault(label, str(error))
             raise
         finally:
             self._seconds_left -= time.monotonic() - began
@@ -199,7 +199,7 @@ class RemoteWorkspace:
         """Refuse objects of an earlier process."""
         self._start()
         if reference.generation != self.lives:
-            raise ObjectLost(f"this object was lost when the process ended ({self.endings[-1]})")
+            raise ObjectLost("this object was lost when an earlier call ended the process")
         return reference
 
     def _forget(self) -> None:
