@@ -20,7 +20,7 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "skin": Kind(74, (-5.0, -2.7, -2.0, -0.2, 1.4, 2.5, 5.5), 0.9, 5.75, 1.0),
+    "skin": Kind(74, (-5.0, -2.7, -2.0, -0.2, 1.4, 2.4, 5.5), 0.9, 5.75, 1.0),
     "sticker": Kind(13, (-4.0, -4.0, -3.2, -1.0, 0.4, 1.0, 5.0), 1.4, 4.4, 1.0),
     "graffiti": Kind(2, (-4.6, -4.2, -3.8, -3.4, -3.0, -2.6, -2.2), 0.6, 2.9, 0.7),
     "case": Kind(1.5, (-0.4,), 1.2, 9.5, 0.8),
@@ -51,11 +51,11 @@ class Variant(NamedTuple):
 
 
 WEARS = {
-    "Factory New": Variant(3.5, 0.50, -1.27),
-    "Minimal Wear": Variant(1.8, 0.30, -0.48),
+    "Factory New": Variant(3.6, 0.50, -1.27),
+    "Minimal Wear": Variant(1.87, 0.30, -0.48),
     "Field-Tested": Variant(1.0, 0.0, 0.0),
-    "Well-Worn": Variant(0.84, 0.12, -1.31),
-    "Battle-Scarred": Variant(0.76, 0.12, -1.16),
+    "Well-Worn": Variant(0.80, 0.22, -1.31),
+    "Battle-Scarred": Variant(0.70, 0.20, -1.16),
 }
 STATTRAK = Variant(2.6, 0.35, -1.0)
 SOUVENIR = Variant(0.9, 0.50, -2.0)
@@ -106,7 +106,8 @@ class Calibration:
     launch_hype: float = 0.25  # share of it that is gone within days (time constant 2 days)
     launch_days: float = 45.0  # time constant of the rest
     launch_noise: float = 1.35  # log volatility on the first day: kurtosis and acf7 of |r|
-    launch_noise_by_price: float = -0.30  # its relative change per log price below one dollar
+    launch_noise_by_price: float = -0.45  # its relative change per log price below one dollar
+    launch_noise_trade: float = 0.85  # share of it in the noise of trades; all of it is in the value
     launch_noise_days: float = 36.0
     launch_volume_sd: float = 1.5  # volume on the first day against its level
     launch_volume_days: float = 150.0
@@ -114,7 +115,7 @@ class Calibration:
     # Value. yearly_log_return, pairwise correlation, and the growth of variance from 1 to 30 days.
     change: float = 0.0148  # sd of a day's change at one dollar
     change_sd: float = 0.22  # between items, log
-    change_by_price: float = -0.09  # per log price
+    change_by_price: float = -0.13  # per log price
     change_tail: float = 5.0
     common: float = 0.7  # share of the variance shared by the copies of a design
     own_keeps: float = 0.995  # the rest reverts, which keeps wear ratios
@@ -123,7 +124,7 @@ class Calibration:
     jump: float = 0.2  # scale of a Laplace jump: kurtosis over 2 USD
 
     # Volatility. acf of |r| at 7 days; the kurtosis of two-month windows limits it.
-    slow_vol_sd: float = 0.5  # log
+    slow_vol_sd: float = 0.53  # log
     slow_vol_keeps: float = 0.98
     fast_vol_sd: float = 0.2
     fast_vol_keeps: float = 0.5
@@ -134,7 +135,7 @@ class Calibration:
     market_tail: float = 4.0
     market_vol_sd: float = 0.4
     market_vol_keeps: float = 0.95
-    beta_sd: float = 0.5  # log, between items
+    beta_sd: float = 0.5  # log, between designs
     weekday_return: tuple[float, ...] = (-0.0018, 0.0006, -0.0012, -0.0024, 0.0012, 0.0054, -0.0018)
 
     # Trade noise of a day's mean. sd, mad, acf1 by volume.
@@ -146,10 +147,10 @@ class Calibration:
     noise_keeps: float = 0.18  # acf2 below 0
 
     # Overpaid trades. A single sale at an absurd price moves the day's mean: kurtosis, jump30, acf1.
-    overpaid_rate: float = 0.0095  # a day, the median item
-    overpaid_rate_sd: float = 1.75  # between items, log
-    overpaid_scarce: float = 0.09  # USD below which an item attracts fewer ...
-    overpaid_power: float = 1.3  # ... as this power of its value
+    overpaid_rate: float = 0.0088  # a day, the median item
+    overpaid_rate_sd: float = 1.85  # between items, log
+    overpaid_scarce: float = 0.10  # USD below which an item attracts fewer ...
+    overpaid_power: float = 1.4  # ... as this power of its value
     overpaid: float = 0.8  # median log USD paid, for a one-dollar item sold 80 times a day
     overpaid_sd: float = 2.0
     overpaid_by_volume: float = 0.3  # per log volume

@@ -138,7 +138,7 @@ def _paths(
     shock = streams.student("white volume", p.volume_white_tail, *age.shape)
     volume = _counts(np.exp(np.minimum(log_volume + volumes.white * shock, 13)), streams)
     volume[age < 0] = 0
-    noise_vol = np.exp(p.noise_vol * log_vol + wild)
+    noise_vol = np.exp(p.noise_vol * log_vol + p.launch_noise_trade * wild)
     return _quoted(level, value, log_volume, volume, noise_vol, streams, p), volume
 
 
@@ -234,7 +234,7 @@ def _values(
     market_vol = np.exp(p.market_vol_sd * _ar1(streams.normal("market volatility", days), p.market_vol_keeps))
     market = p.market * market_vol * streams.student("market", p.market_tail, days)
     market += np.asarray(p.weekday_return)[dates.day_of_week]
-    beta = np.exp(p.beta_sd * streams.normal("beta", items, 1))
+    beta = np.exp(p.beta_sd * streams.normal("beta", family.max() + 1, 1))[family]
     design = streams.student("design change", p.change_tail, family.max() + 1, days)[family]
     common = sd * volatility * np.sqrt(p.common) * design + beta * (market + news)
     jump = (streams("jump").random((items, days)) < p.jump_rate) * p.jump
