@@ -68,6 +68,7 @@ def test_price_ratios_compare_copies_of_one_design():
     assert facts["stattrak_price_ratio"] == {"q10": 3.0, "q50": 3.0, "q90": 3.0, "pairs": 1}
 
 
+@pytest.mark.machine
 def test_form_is_that_of_the_real_facts(real_market):
     real = json.loads((real_market / "stylised_facts.json").read_text(encoding="utf-8"))
     ours = stylised_facts(simulate_market(250, "2022-01-01", "2023-12-31", seed=1))
@@ -78,6 +79,7 @@ def test_form_is_that_of_the_real_facts(real_market):
     assert shape(ours) == shape(real)
 
 
+@pytest.mark.machine
 def test_definitions_give_the_published_facts_on_other_real_items(real_market):
     """The json is over 2543 other items; its definitions are told in words: these must be the same ones."""
     real = json.loads((real_market / "stylised_facts.json").read_text(encoding="utf-8"))
@@ -96,6 +98,7 @@ def markets():
     return [simulate_market(800, "2019-07-01", "2024-12-31", seed=seed) for seed in SEEDS]
 
 
+@pytest.mark.machine
 def test_medians_are_within_a_third_of_the_real_spread(markets, real_market):
     """Over four markets: a median over the 50 to 150 items of one band strays, by its standard error here."""
     real = json.loads((real_market / "stylised_facts.json").read_text(encoding="utf-8"))
@@ -116,6 +119,7 @@ def test_medians_are_within_a_third_of_the_real_spread(markets, real_market):
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(401, 406))
+@pytest.mark.machine
 def test_medians_of_any_seed(seed, real_market):
     """One market at a time: a median over 100 items of a band strays now and then, but seldom."""
     real = json.loads((real_market / "stylised_facts.json").read_text(encoding="utf-8"))
@@ -124,6 +128,7 @@ def test_medians_of_any_seed(seed, real_market):
     assert table["within"].mean() > 0.9, f"\n{table[~table['within']].to_string()}"
 
 
+@pytest.mark.machine
 def test_forecasters_gain_as_much_as_on_real_items(markets, real_market):
     real = skill_ratios(load_prices(real_market / "steam_daily.parquet"))
     bundled = skill_ratios(load_prices())
@@ -133,6 +138,7 @@ def test_forecasters_gain_as_much_as_on_real_items(markets, real_market):
         assert others[model] == pytest.approx(ratio, abs=0.04), (others, real)
 
 
+@pytest.mark.machine
 def test_a_classifier_can_hardly_tell(real_market):
     prices = load_prices(real_market / "steam_daily.parquet")
     prices["price"] = prices["price"].round(3)
