@@ -3,8 +3,8 @@
 The engine knows no lab. Arrows between its modules point downwards, from the class to the wire::
 
     cli -> grade -> pool -> judge -> student -> process -> codec      the judge's side
-             |                |                              |
-        gradebook         submission                       worker    the submission's side
+             |                |                    |         |
+        gradebook         submission            launch     worker    the submission's side
         feedback          arrangement
         report
 

@@ -9,8 +9,8 @@ from autograder.judge import QuestionResult, Verdict
 from autograder.lab import OWN_TESTS
 from autograder.notebooks import role
 from autograder.submission import Submission
-from itemmarket.checks import CheckResult
 from itemmarket.own_tests import describe_own_tests
+from itemmarket.verdicts import CheckResult
 
 
 def graded_notebook(release: NotebookNode, submission: Submission, verdict: Verdict) -> NotebookNode:

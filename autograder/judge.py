@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autograder.lab import OWN_TESTS, Lab, Question
-from autograder.process import Launch, plain_process
+from autograder.launch import Launch, plain_process
 from autograder.student import RemoteWorkspace
 from autograder.submission import Submission
-from itemmarket.checks import CheckFileError, CheckResult, Margin, run_checks
+from itemmarket.checks import CheckFileError, run_checks
 from itemmarket.own_tests import OwnTests
 from itemmarket.student import Student, SubmissionError
+from itemmarket.verdicts import CheckResult, Margin
 
 OWN_TESTS_FACTOR = 2  # the student's tests may take as long as two calls, after a time-out a quarter of that
 

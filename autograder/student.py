@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from autograder.lab import Limits
-from autograder.process import Launch, TimedOut, WorkerDied, WorkerProcess, WorkerSpec, plain_process
+from autograder.launch import Launch, WorkerSpec, plain_process
+from autograder.process import TimedOut, WorkerDied, WorkerProcess
 from itemmarket.student import StudentError, SubmissionError
 from itemmarket.workspace import Reference, replace
 

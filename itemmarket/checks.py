@@ -8,7 +8,6 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,62 +15,13 @@ import pytest
 
 from itemmarket.errors import MarketDataError
 from itemmarket.student import Student, StudentError, SubmissionError
+from itemmarket.verdicts import CheckResult, Margin
 
 _GRADERS_FAULT = (OSError, ImportError, MarketDataError)  # plain data from a student cannot cause these
-SLACK = 1.03  # full credit starts 3 % beyond a stated threshold: luck with a seed costs nobody a point
 
 
 class CheckFileError(ValueError):
     """Check files that cannot run: the lab is to blame, not the submission."""
-
-
-@dataclass(frozen=True)
-class Margin:
-    """How far a figure is from its threshold (``at_most`` or ``at_least``)."""
-
-    name: str
-    value: float
-    threshold: float
-    at_most: bool
-
-    @property
-    def passed(self) -> bool:
-        """Whether the figure earns full credit, within the slack of 3 %."""
-        return self.value <= self.threshold * SLACK if self.at_most else self.value >= self.threshold / SLACK
-
-
-@dataclass
-class CheckResult:
-    """What came of one check.
-
-    Attributes
-    ----------
-    question, title, hint : str
-        The question it belongs to, the first line of its docstring, and its hint.
-    weight : float
-        Its share in the question's points.
-    visible : bool
-        Whether students have it.
-    passed : bool
-        The verdict.
-    message, traceback : str
-        What came back when it failed.
-    margins : list of Margin
-        Figures that it recorded.
-    error : BaseException or None
-        What was raised, for ``check`` in a notebook to raise again.
-    """
-
-    question: str
-    title: str
-    hint: str
-    weight: float
-    visible: bool
-    passed: bool = False
-    message: str = ""
-    traceback: str = ""
-    margins: list[Margin] = field(default_factory=list)
-    error: BaseException | None = None
 
 
 def run_checks(
@@ -245,6 +195,8 @@ def _explain(error: BaseException) -> tuple[str, str]:
         return str(error), error.traceback
     if isinstance(error, (SubmissionError, AssertionError)):
         return str(error)[:2000] or "the check's assertion does not hold", ""
+    if isinstance(error, NotImplementedError):  # raised by the check: something is not done yet
+        return str(error)[:2000] or "not done yet", ""
     return f"what came back has not the expected form ({type(error).__name__}: {error})"[:2000], ""
 
 

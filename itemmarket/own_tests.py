@@ -17,7 +17,8 @@ from typing import Any
 import coverage
 import pytest
 
-from itemmarket.checks import SLACK, pytest_arguments
+from itemmarket.checks import pytest_arguments
+from itemmarket.verdicts import SLACK
 
 
 @dataclass(frozen=True)

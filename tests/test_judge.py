@@ -11,7 +11,8 @@ from autograder.graded import explanation, graded_notebook, summary
 from autograder.judge import judge
 from autograder.lab import load_lab
 from autograder.submission import read_submission
-from itemmarket.checks import CheckFileError, Margin
+from itemmarket.checks import CheckFileError
+from itemmarket.verdicts import Margin
 from tests.labs.handing_in import FOLDER, hand_in, hand_in_stub, slope_lab
 
 LAB = slope_lab()
