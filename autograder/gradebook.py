@@ -65,15 +65,15 @@ class CourseRoot:
         self._generate_assignment()
         self._release = read_notebook(self.folder / "release" / lab.name / lab.files[0])
 
-    def record(self, submission: Submission, verdict: Verdict) -> tuple[float, bool]:
+    def record(self, submission: Submission, verdict: Verdict) -> tuple[float, list[str]]:
         """Write one verdict.
 
         Returns
         -------
         float
-            The score with the instructor's overrides.
-        bool
-            Whether there are any.
+            The score as nbgrader exports it: with what the instructor entered, less a penalty for lateness.
+        list of str
+            Flags that say so.
         """
         student, name = submission.student, self.lab.name
         notebook = graded_notebook(self._release, submission, verdict)
@@ -86,11 +86,11 @@ class CourseRoot:
             self._copy(submission, target)
             (target / self.lab.files[0]).write_bytes(notebook_bytes(notebook))
         write_text(self.folder / "logs" / student / f"{name}.txt", verdict.log)
-        score, overridden = self._write_scores(submission, verdict)
+        self._write_scores(submission, verdict)
         self._assign_late_penalty(student, notebook)
-        return score, overridden
+        return self._final_score(student)
 
-    def _write_scores(self, submission: Submission, verdict: Verdict) -> tuple[float, bool]:
+    def _write_scores(self, submission: Submission, verdict: Verdict) -> None:
         from nbgrader.api import Gradebook
         from sqlalchemy.exc import SAWarning
 
@@ -102,16 +102,13 @@ class CourseRoot:
             gradebook.update_or_create_student(student)
             entry = gradebook.update_or_create_submission(name, student)
             entry.timestamp = submission.timestamp
-            overridden = False
             for result in verdict.questions:
                 grade = gradebook.find_grade(result.question.name, name, name, student)
                 changed = grade.auto_score != result.score
                 grade.auto_score = result.score
                 by_hand = grade.manual_score is not None
                 grade.needs_manual_grade = by_hand and (changed or grade.needs_manual_grade)
-                overridden |= by_hand or bool(grade.extra_credit)
             gradebook.db.commit()
-            return float(gradebook.find_submission(name, student).score), overridden
 
     def _assign_late_penalty(self, student: str, notebook: NotebookNode) -> None:
         """Let nbgrader's plugin decide, as its autograder would; by default it takes nothing off."""
@@ -121,6 +118,17 @@ class CourseRoot:
         keys = {"notebook": name, "assignment": name, "student": student, "db_url": self._url}
         config = PyFileConfigLoader("nbgrader_config.py", path=str(self.folder)).load_config()
         AssignLatePenalties(config=config, log=_silent([])).preprocess(notebook, {"nbgrader": keys})
+
+    def _final_score(self, student: str) -> tuple[float, list[str]]:
+        from nbgrader.api import Gradebook
+
+        name = self.lab.name
+        with Gradebook(self._url) as gradebook:
+            notebook = gradebook.find_submission_notebook(name, name, student)
+            by_hand = any(g.manual_score is not None or g.extra_credit for g in notebook.grades)
+            penalty = notebook.late_submission_penalty or 0.0
+            flags = ["score-by-hand"] * by_hand + ["late-penalty"] * (penalty > 0)
+            return max(0.0, round(notebook.score - penalty, 2)), flags
 
     def _write_source(self, source: Path) -> None:
         """Write what nbgrader makes the assignment from; it strips notebooks only, so modules go in as stubs."""

@@ -15,17 +15,10 @@ Row = dict[str, str]
 _BINS = 10
 
 
-def grade_row(verdict: Verdict, score: float, overridden: bool) -> Row:
-    """Return one line of the table; ``score`` is the gradebook's, with the instructor's overrides."""
-    flags = [*verdict.flags, *(["score-by-hand"] if overridden else [])]
-    values = (
-        verdict.student,
-        verdict.lab,
-        f"{score:g}",
-        f"{verdict.max_score:g}",
-        verdict.status,
-        " ".join(flags),
-    )
+def grade_row(verdict: Verdict, score: float, flags: Sequence[str]) -> Row:
+    """Return one line of the table; score and further flags come from the gradebook."""
+    words = " ".join([*verdict.flags, *flags])
+    values = (verdict.student, verdict.lab, f"{score:g}", f"{verdict.max_score:g}", verdict.status, words)
     return dict(zip(COLUMNS, values, strict=True))
 
 

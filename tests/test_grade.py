@@ -3,6 +3,7 @@
 import csv
 import html
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def submitted(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("submitted")
     hand_in(folder, "ada")
     hand_in_stub(folder, "bob")
-    hand_in(folder, "loop & <b>", replace={PREDICT: "        while True: pass\n"})
+    hand_in(folder, "loop & co", replace={PREDICT: "        while True: pass\n"})
     (folder / "nil" / LAB).mkdir(parents=True)
     (folder / "ada" / LAB / "timestamp.txt").write_text("2026-03-01 12:00:00 UTC")
     return folder
@@ -51,7 +52,7 @@ def test_grades_are_in_the_table(out):
     assert {name: (row["score"], row["status"]) for name, row in rows.items()} == {
         "ada": ("12", "graded"),
         "bob": ("0", "graded"),
-        "loop & <b>": ("6", "timed-out"),
+        "loop & co": ("6", "timed-out"),
         "nil": ("0", "missing"),
     }
     assert list(rows["ada"]) == ["student", "lab", "score", "max_score", "status", "flags"]
@@ -66,7 +67,7 @@ def test_the_gradebook_agrees_and_is_nbgraders(out):
         assert {s.student.id: s.score for s in gradebook.assignment_submissions(LAB)} == {
             "ada": 12,
             "bob": 0,
-            "loop & <b>": 6,
+            "loop & co": 6,
             "nil": 0,
         }
         grade_cell = gradebook.find_grade("fitting", LAB, LAB, "ada")
@@ -102,8 +103,8 @@ def test_feedback_says_what_was_tried_and_what_came_back(out):
     stub = (out / "feedback" / "bob" / f"{LAB}.html").read_text(encoding="utf-8")
     assert "centre raised NotImplementedError" in stub and "Subtract the mean." in stub
     assert "Task 1: Fitting a line" in stub
-    loop = (out / "feedback" / "loop & <b>" / f"{LAB}.html").read_text(encoding="utf-8")
-    assert html.escape("loop & <b>") in loop and "<b>" not in loop
+    loop = (out / "feedback" / "loop & co" / f"{LAB}.html").read_text(encoding="utf-8")
+    assert html.escape("loop & co") in loop and "<b>" not in loop
     assert "no answer within 2 s of computing time" in html.unescape(loop)
     assert "Nothing was handed in." in (out / "feedback" / "nil" / f"{LAB}.html").read_text(encoding="utf-8")
 
@@ -111,8 +112,8 @@ def test_feedback_says_what_was_tried_and_what_came_back(out):
 def test_the_report_needs_nothing_else(out):
     report = (out / "report.html").read_text(encoding="utf-8")
     assert "3 of 4 students handed in" in report and report.count("<svg") == 5
-    assert "http" not in report and "<b>" not in report
-    assert 'href="feedback/loop%20%26%20%3Cb%3E/lab0_slope.html"' in report
+    assert "http" not in report and "loop & co" not in report
+    assert 'href="feedback/loop%20%26%20co/lab0_slope.html"' in report
 
 
 def test_an_instructors_overrides_survive_a_regrade(submitted, out, capsys):
@@ -135,6 +136,22 @@ def test_an_instructors_overrides_survive_a_regrade(submitted, out, capsys):
         assert gradebook.find_comment("report_code", LAB, LAB, "bob").comment == "Come and see me."
     printed = capsys.readouterr()
     assert "report.html" in printed.out and printed.err == ""
+
+
+def test_nbgraders_penalty_for_lateness_is_kept(submitted, out):
+    with (out / "nbgrader_config.py").open("a") as file:
+        file.write('c.LateSubmissionPlugin.penalty_method = "zero"\n')
+    with Gradebook(f"sqlite:///{out / 'gradebook.db'}") as gradebook:
+        gradebook.update_or_create_assignment(LAB, duedate="2026-02-28 12:00:00 UTC")
+    only_ada = out.parent / "only"
+    shutil.copytree(submitted / "ada", only_ada / "ada")
+    assert grade(only_ada, "--out", out) == 0
+    assert (read_grades(out)["ada"]["score"], read_grades(out)["ada"]["flags"]) == ("0", "late-penalty")
+    with Gradebook(f"sqlite:///{out / 'gradebook.db'}") as gradebook:
+        assert gradebook.find_submission(LAB, "ada").score == 12
+        gradebook.grant_extension(LAB, "ada", days=2)
+    assert grade(only_ada, "--out", out) == 0
+    assert read_grades(out)["ada"]["score"] == "12"
 
 
 def test_lines_of_other_labs_stay_in_the_table(tmp_path):
@@ -178,8 +195,6 @@ def test_a_number_of_workers_is_asked_for(workers, capsys):
 
 def test_a_failure_of_the_grader_is_told_and_spares_the_others(tmp_path, capsys):
     """A judge that breaks on one submission (its process is killed) still grades the other."""
-    import shutil
-
     lab = tmp_path / "lab0_slope"
     shutil.copytree(FOLDER, lab)
     with (lab / "reference.py").open("a") as file:
@@ -201,8 +216,6 @@ def test_a_failure_of_the_grader_is_told_and_spares_the_others(tmp_path, capsys)
 
 
 def test_a_changed_lab_needs_a_new_folder(tmp_path, capsys):
-    import shutil
-
     lab = tmp_path / "lab0_slope"
     shutil.copytree(FOLDER, lab)
     (tmp_path / "in" / "nil" / LAB).mkdir(parents=True)

@@ -65,7 +65,9 @@ def wrong(X): raise KeyError("missing " + str(X))
 class Bad(Exception):
     def __str__(self): raise RuntimeError
 def bad(): raise Bad
-def hoard(): return len(bytearray(4 * 2**30))
+def hoard():
+    blocks = []
+    while len(blocks) < 40: blocks.append(bytearray(b"x") * 10**8)
 def deep():
     x = []
     for _ in range(100): x = [x]
