@@ -12,6 +12,9 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
+from nbgrader.converters import Autograde
+from nbgrader.coursedir import CourseDirectory
+from traitlets.config import PyFileConfigLoader
 
 from autograder import cli
 from tests.labs.handing_in import FOLDER, hand_in, hand_in_stub
@@ -152,6 +155,20 @@ def test_nbgraders_penalty_for_lateness_is_kept(submitted, out):
         gradebook.grant_extension(LAB, "ada", days=2)
     assert grade(only_ada, "--out", out) == 0
     assert read_grades(out)["ada"]["score"] == "12"
+
+
+def test_formgraders_autograde_button_runs_no_code_and_changes_no_score(tmp_path):
+    folder = hand_in(tmp_path / "in", "eve", append=f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    out = tmp_path / "out"
+    assert grade(tmp_path / "in", "--out", out) == 0
+    (tmp_path / "ran").unlink()
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(out)).load_config()
+    config.Autograde.force = True
+    course = CourseDirectory(root=str(out), assignment_id=LAB, config=config)
+    Autograde(coursedir=course, config=config).start()
+    assert not (tmp_path / "ran").exists() and folder.exists()
+    with Gradebook(f"sqlite:///{out / 'gradebook.db'}") as gradebook:
+        assert gradebook.find_submission(LAB, "eve").score == 12
 
 
 def test_lines_of_other_labs_stay_in_the_table(tmp_path):
