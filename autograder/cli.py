@@ -46,8 +46,8 @@ def grade(argv: list[str]) -> int:
         return 1
     for student, why in result.failures.items():
         print(f"grade: the grader failed on {student}: {why}", file=sys.stderr)
-    Console().print(f"Grades, feedback and gradebook are in {result.folder}", soft_wrap=True)
-    Console().print(f"Report: {result.folder / 'report.html'}", soft_wrap=True)
+    print(f"Grades, feedback and gradebook are in {result.folder}")
+    print(f"Report: {result.folder / 'report.html'}")
     return 1 if result.failures else 0
 
 

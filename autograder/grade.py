@@ -75,14 +75,16 @@ def grade_class(
         try:
             course = CourseRoot(out, lab)  # while the pool is at work already
             for student, outcome in outcomes(lab, futures):
-                if isinstance(outcome, Exception):
-                    result.failures[student] = f"{type(outcome).__name__}: {outcome}"
-                    row, seconds = _failed_row(lab, student), 0.0
-                else:
+                try:
+                    if isinstance(outcome, Exception):
+                        raise outcome
                     submission, verdict = outcome
                     row, seconds = grade_row(verdict, *course.record(submission, verdict)), verdict.seconds
                     write_feedback(out, lab, verdict)
                     verdicts.append(verdict)
+                except Exception as error:  # whatever the grader cannot do for one, it does for the others
+                    result.failures[student] = f"{type(error).__name__}: {error}"
+                    row, seconds = _failed_row(lab, student), 0.0
                 result.rows.append(row)
                 write_grades(out / "grades.csv", lab.name, result.rows)
                 show(row, seconds)

@@ -17,7 +17,10 @@ _INHERITED = (
     *("PATH", "LANG", "LC_ALL", "TZ", "SYSTEMROOT", "COMSPEC", "PATHEXT", "WINDIR", "LD_LIBRARY_PATH"),
     *("VIRTUAL_ENV", "ITEMMARKET_DATA", "USERPROFILE", "HOMEDRIVE", "HOMEPATH", "NUMBER_OF_PROCESSORS"),
 )
-_ONE_THREAD = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
+_ONE_THREAD = (
+    *("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+    *("NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
+)
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,11 @@ class WorkerSpec:
     def environment(self) -> dict[str, str]:
         """The environment of a worker: nothing of the grader's but what a Python process needs."""
         private = {name: str(self.folder) for name in ("HOME", "TMPDIR", "TEMP", "TMP")}
-        settings = {"PYTHONPATH": str(ENGINE), "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
-        threads = {"OMP_THREAD_LIMIT": "1"} | {f"{name}_NUM_THREADS": "1" for name in _ONE_THREAD}
+        settings = {"PYTHONPATH": str(ENGINE), "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
+        settings |= {"PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "Agg", "ITEMMARKET_GRADING": "1"}
+        threads = dict.fromkeys(_ONE_THREAD, "1")
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        return inherited | private | settings | threads | {"MPLBACKEND": "Agg", "ITEMMARKET_GRADING": "1"}
+        return inherited | private | settings | threads
 
 
 Launch = Callable[[WorkerSpec], "subprocess.Popen[bytes]"]
