@@ -11,9 +11,10 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def _neighbour(path: Path) -> Path:
@@ -115,7 +116,7 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def write_parquet(path: str | os.PathLike[str], frame: pd.DataFrame) -> None:
+def write_parquet(path: str | os.PathLike[str], frame: "pd.DataFrame") -> None:
     """Write ``frame`` (columns only, no index) as zstd parquet, whole or not at all.
 
     The same frame gives the same bytes with the same pyarrow version.
