@@ -37,6 +37,14 @@ class QuestionResult:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """A fact that an instructor should see: its flag, and what was observed, in words."""
+
+    flag: str
+    fact: str
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What came of one submission; plain data that may cross process borders.
 
@@ -56,6 +64,12 @@ class Verdict:
         The beginning of what the student's code printed.
     seconds : float
         How long grading took.
+    evidence : list of Evidence
+        What lies behind the flags: attempted escapes, tampering, time-outs, memory. Facts, no accusation.
+    isolation : str
+        How the submission was kept apart: ``full``, ``container`` or ``off``.
+    timings : dict of str to float
+        Wall seconds by what they went to: ``own tests``, ``mutants`` and so on; the rest is checks.
     """
 
     student: str
@@ -67,6 +81,9 @@ class Verdict:
     flags: list[str] = field(default_factory=list)
     log: str = ""
     seconds: float = 0.0
+    evidence: list[Evidence] = field(default_factory=list)
+    isolation: str = "off"
+    timings: dict[str, float] = field(default_factory=dict)
 
     @property
     def score(self) -> float:
