@@ -23,12 +23,13 @@ PRISTINE = ".released.ipynb"  # a released notebook as it was before the student
 
 @dataclass(frozen=True)
 class Question:
-    """One grade cell: ``name`` is its ``grade_id``; ``title`` and ``section`` are the words of feedback."""
+    """One grade cell: ``name`` is its ``grade_id``; ``title``, ``section`` and ``reread`` are words of feedback."""
 
     name: str
     points: float
     title: str
     section: str
+    reread: str = ""
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ def read_config(path: Path) -> dict[str, Any]:
     _complete(config["limits"], {item.name: item.type for item in fields(Limits)}, f"{path}: [limits]")
     _complete(config["thresholds"], dict.fromkeys(config["thresholds"], float), f"{path}: [thresholds]")
     for question, words in config["feedback"].items():
-        _complete(words, {"title": str, "section": str}, f"{path}: [feedback] {question}")
+        where = f"{path}: [feedback] {question}"
+        _complete(words, {"title": str, "section": str, "reread": str}, where)
     for key in ("module", "class"):
         if not config[key].isidentifier():
             raise LabError(f"{path}: {key} = {config[key]!r} is no Python name")
@@ -160,6 +161,8 @@ def read_checked(path: Path) -> set[str]:
             raise LabError(f"{where}: pytest.mark.question takes the question's name as a literal")
         require_known((key.arg or "**" for key in marks[0].keywords), ("hint", "weight"), where)
         if ast.get_docstring(node) is None:
-            raise LabError(f"{where} needs a docstring: its first line is what feedback shows")
+            raise LabError(
+                f"{where} needs a docstring: its first paragraph is what feedback expects, a second what was tried"
+            )
         named.add(arguments[0].value)
     return named

@@ -1,11 +1,15 @@
 """Runs checks: pytest files that see a submission only through the fixture ``student``.
 
 Their other fixtures are ``margin`` and ``lab``, all of session scope. Each check carries the mark
-``question(name, hint=..., weight=1)``; the first line of its docstring is what feedback shows.
+``question(name, hint=..., weight=1)``. Feedback shows its docstring: the first paragraph is what is expected, a
+second one, where there is one, what was tried. Both are for students: no data, no code.
 """
 
+import builtins
 import contextlib
+import inspect
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,6 +21,12 @@ from itemmarket.errors import MarketDataError
 from itemmarket.student import Student, StudentError, SubmissionError
 from itemmarket.verdicts import CheckResult, Margin
 
+_WORDS = re.compile(r"[A-Za-z]+(?:[ -][A-Za-z]+)*")
+_EXCEPTIONS = {
+    name
+    for name, kind in vars(builtins).items()
+    if isinstance(kind, type) and issubclass(kind, BaseException)
+}
 _GRADERS_FAULT = (OSError, ImportError, MarketDataError)  # plain data from a student cannot cause these
 
 
@@ -138,14 +148,18 @@ class _Recorder:
             if mark is None or not mark.args or not (item.function.__doc__ or "").strip():
                 self.problems.append(f"{item.nodeid} has no mark question(name) or no docstring")
                 continue
-            title = item.function.__doc__.strip().splitlines()[0]
-            variant = f" ({item.callspec.id})" if hasattr(item, "callspec") else ""
+            title, tried, *_ = [*_paragraphs(item.function.__doc__), ""]
+            visible = self._visible[item.path.resolve()]
+            variant = item.callspec.id if hasattr(item, "callspec") else ""
+            if variant and (visible or _WORDS.fullmatch(variant)):  # pytest makes ids of values: hidden data
+                title += f" ({variant})"
             self.results[item.nodeid] = CheckResult(
                 question=mark.args[0],
-                title=title + variant,
+                title=title,
                 hint=mark.kwargs.get("hint", ""),
                 weight=mark.kwargs.get("weight", 1),
-                visible=self._visible[item.path.resolve()],
+                visible=visible,
+                tried=tried,
             )
         if self._question is not None:
             self.results = {k: r for k, r in self.results.items() if r.question == self._question}
@@ -186,6 +200,7 @@ class _Recorder:
                 self.problems.append(f"{item.nodeid}: {call.excinfo.typename}: {call.excinfo.value}")
             result.error = call.excinfo.value
             result.message, result.traceback = _explain(call.excinfo.value)
+            result.kind = _kind(call.excinfo.value)
         return report
 
 
@@ -198,6 +213,32 @@ def _explain(error: BaseException) -> tuple[str, str]:
     if isinstance(error, NotImplementedError):  # raised by the check: something is not done yet
         return str(error)[:2000] or "not done yet", ""
     return f"what came back has not the expected form ({type(error).__name__}: {error})"[:2000], ""
+
+
+def _kind(error: BaseException) -> str:
+    """Return what came back, in words from a fixed list.
+
+    A hidden check's inputs pass through the student's code, which could put them into a message or the name of
+    a class: of an exception only the nearest of Python's own classes is named.
+    """
+    if isinstance(error, StudentError):
+        names = [name.removeprefix("builtins.") for name in error.mro if name.startswith("builtins.")]
+        known = [name for name in names if name in _EXCEPTIONS]
+        return f"Your code raised {known[0]}." if known else "Your code raised an error."
+    if isinstance(error, SubmissionError):
+        return "Your code was stopped: it ran into a limit, or its process ended."
+    if isinstance(error, AssertionError):
+        return "An answer came back, but not the expected one."
+    if isinstance(error, NotImplementedError):
+        return "Something is not done yet."
+    return "What came back has not the expected form."
+
+
+def _paragraphs(docstring: str) -> list[str]:
+    """Return the paragraphs of a docstring, each on one line."""
+    return [
+        " ".join(text.split()) for text in re.split(r"\n\s*\n", inspect.cleandoc(docstring)) if text.strip()
+    ]
 
 
 @contextlib.contextmanager

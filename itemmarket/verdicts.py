@@ -40,6 +40,11 @@ class CheckResult:
         Figures that it recorded.
     error : BaseException or None
         What was raised, for ``check`` in a notebook to raise again.
+    tried : str
+        What the check did, in words: the second paragraph of its docstring.
+    kind : str
+        What came back when it failed, in words from a fixed list: no data can be in it, so that it may be
+        shown of hidden checks too.
     """
 
     question: str
@@ -52,3 +57,5 @@ class CheckResult:
     traceback: str = ""
     margins: list[Margin] = field(default_factory=list)
     error: BaseException | None = None
+    tried: str = ""
+    kind: str = ""

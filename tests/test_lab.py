@@ -63,7 +63,8 @@ def test_source(source):
 
 
 def test_words_of_feedback_are_optional(source):
-    edit(source / "lab.toml", 'own_tests = { title = "Your own tests", section = "Task 4" }', "")
+    words = """{ title = "Your own tests", section = "Task 4", reread = "Lab 0, 'Task 4: your own tests'" }"""
+    edit(source / "lab.toml", f"own_tests = {words}", "")
     own_tests = load_lab(source).questions[-1]
     assert (own_tests.title, own_tests.section) == ("own tests", "")
 

@@ -8,14 +8,21 @@ from visible_checks import points
 
 @pytest.mark.question("fitting", hint="Compare len(x) with 2.", weight=1)
 def test_too_few(student):
-    """Fewer than two points are refused."""
+    """Fewer than two points are refused.
+
+    `fit` was called with a single point.
+    """
     with student.raises(ValueError, match="two"):
         student.SlopePredictor().fit(np.zeros(1), np.zeros(1))
 
 
 @pytest.mark.question("prediction", hint="Least squares, not the line through two points.")
 def test_noisy_line(student, margin, lab):
-    """Noise averages out."""
+    """Noise averages out.
+
+    A model was fitted on points that scatter around a line, and its forecasts were compared with the line
+    itself.
+    """
     x, y = points(400, noise=2.0, seed=reference.secret_seed())
     model = student.SlopePredictor()
     model.fit(x, y)
@@ -25,5 +32,8 @@ def test_noisy_line(student, margin, lab):
 
 @pytest.mark.question("report", hint="Round, do not cut.")
 def test_report_rounds(student):
-    """`report` rounds."""
+    """`report` rounds.
+
+    `report` was called with a slope that has more than two digits.
+    """
     assert student.notebook.report(2.718) == "slope 2.72"

@@ -21,23 +21,35 @@ def fitted(student):
 
 @pytest.mark.question("fitting", hint="Subtract the mean.", weight=1)
 def test_centre(student):
-    """Centred values have mean 0."""
+    """Centred values have mean 0.
+
+    `centre` was called with three numbers.
+    """
     assert np.asarray(student.centre(np.array([1.0, 2.0, 6.0]))) == pytest.approx([-2, -1, 3])
 
 
 @pytest.mark.question("fitting", hint="Divide the covariance by the variance of x.", weight=2)
 def test_slope(fitted):
-    """The slope of an exact line is found."""
+    """The slope of an exact line is found.
+
+    A model was fitted on 100 points of an exact line.
+    """
     assert fitted.slope == pytest.approx(3)
 
 
 @pytest.mark.question("prediction", hint="slope * x + intercept")
 def test_forecast(fitted):
-    """Forecasts lie on the line."""
+    """Forecasts lie on the line.
+
+    The fitted model was asked for two points.
+    """
     assert np.asarray(fitted.predict(np.array([0.0, 1.0]))) == pytest.approx([-1, 2])
 
 
 @pytest.mark.question("report", hint="An f-string.")
 def test_report(student):
-    """`report` names the slope with two digits."""
+    """`report` names the slope with two digits.
+
+    `report` was called with a slope.
+    """
     assert student.notebook.report(1.5) == "slope 1.50"
