@@ -49,6 +49,7 @@ class WorkerProcess:
         self._log = bytearray()
         self._log_limit = log_bytes
         self.printed = 0
+        self.cpu_seconds = 0.0  # of the last request that was answered
         self._drainer = threading.Thread(target=self._drain, daemon=True)
         self._drainer.start()
         threading.Thread(target=self._exchange, daemon=True).start()
@@ -88,6 +89,7 @@ class WorkerProcess:
             code = self._process.returncode
             how = f"exit status {code}" if isinstance(answer, (EOFError, OSError)) else f"{answer}"
             raise WorkerDied(f"the process ended before it answered ({how})")
+        self.cpu_seconds = self._usage()[0] - cpu_before
         return answer
 
     @property

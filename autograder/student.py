@@ -131,9 +131,14 @@ class RemoteWorkspace:
         value = self._request(operation, arguments, label)
         return replace(value, Reference, lambda r: Reference(r.number, self.lives))
 
-    def run_tests(self, cpu_seconds: float) -> Any:
-        """Run the student's own tests; see :func:`itemmarket.own_tests.run_tests` for the result."""
-        return self._request("run_tests", {}, "your tests", cpu_seconds)
+    def run_tests(self, cpu_seconds: float, **options: Any) -> Any:
+        """Run the student's own tests; see :func:`itemmarket.own_tests.run_tests` for options and result."""
+        return self._request("run_tests", options, "your tests", cpu_seconds)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Computing time of the last request that was answered."""
+        return self._worker.cpu_seconds if self._worker else 0.0
 
     def _load_module(self) -> None:
         """Load the module once per process; a module that cannot be loaded is not tried again."""

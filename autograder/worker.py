@@ -34,11 +34,11 @@ class WorkerWorkspace(Workspace):
             sys.modules["__main__"] = main
         run_cell(name, source, self.names)
 
-    def do_run_tests(self) -> dict[str, Any]:
+    def do_run_tests(self, **options: Any) -> dict[str, Any]:
         """Run the student's own tests under coverage, before anything else has imported the module."""
         from itemmarket.own_tests import run_tests
 
-        return run_tests(self.folder, self.module)
+        return run_tests(self.folder, self.module, **options)
 
 
 def serve(requests: BinaryIO, answers: BinaryIO, workspace: Workspace) -> None:
