@@ -149,7 +149,7 @@ BROKEN = {
     "unknown keyword": (CHECKS, "hint=", "tip=", "unknown name 'tip'; known are hint, weight"),
     "test without words": (
         CHECKS,
-        '    """Forecasts lie on the line."""\n',
+        '    """Forecasts lie on the line.\n\n    The fitted model was asked for two points.\n    """\n',
         "",
         "test_forecast needs a docs",
     ),
