@@ -6,13 +6,14 @@ cells and nowhere else.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from nbformat import NotebookNode
 
 from autograder.labfiles import LabError, Limits, read_checked, read_config, read_points, require_known
+from autograder.mutants import Mutant, read_mutants, read_variants
 from autograder.notebooks import read_notebook, role
 from itemmarket.labs import OWN_TESTS
 
@@ -56,6 +57,12 @@ class Lab:
         The checks that students have too.
     hidden_checks : pathlib.Path or None
         The judge's own checks; None in a released lab or where a lab has none.
+    reference : str
+        Text of the reference module; empty in a released lab, as are the next two.
+    variants : mapping of str to str
+        Texts of other correct modules, by name: the student's tests must accept them.
+    mutants : tuple of Mutant
+        Modules with one planted bug each: the student's tests must notice them.
     """
 
     folder: Path
@@ -70,6 +77,9 @@ class Lab:
     released: bool
     visible_checks: Path
     hidden_checks: Path | None
+    reference: str = field(default="", repr=False)
+    variants: Mapping[str, str] = field(default_factory=dict, repr=False)
+    mutants: tuple[Mutant, ...] = field(default=(), repr=False)
 
     @property
     def max_score(self) -> float:
@@ -144,6 +154,23 @@ def load_lab(folder: Path) -> Lab:
             if not (folder / name).is_file():
                 raise LabError(f"{folder / name}: missing; the lab's source needs a reference for this file")
     _match_checks(lab)
+    return lab if released else _with_implementations(lab)
+
+
+def _with_implementations(lab: Lab) -> Lab:
+    """Return a lab's source with what its students' tests are tried on."""
+    reference = (lab.folder / lab.files[1]).read_text(encoding="utf-8")
+    lab = replace(
+        lab,
+        reference=reference,
+        variants=read_variants(lab.folder / "variants", reference),
+        mutants=read_mutants(lab.folder / "mutants", reference, [question.name for question in lab.questions]),
+    )
+    if lab.mutants and "mutants" not in lab.thresholds:
+        raise LabError(
+            f"{lab.folder / 'lab.toml'}: [thresholds] mutants is missing; it is the share of planted bugs that "
+            "the students' tests must notice"
+        )
     return lab
 
 

@@ -34,6 +34,8 @@ class Limits:
         Address space of the worker, in GiB.
     output_bytes : int
         Length at which what the student's code prints is cut.
+    mutation_cpu_seconds : float
+        CPU time for the student's tests on the lab's planted bugs, all of them together.
     """
 
     call_cpu_seconds: float
@@ -41,6 +43,7 @@ class Limits:
     submission_seconds: float
     memory_gb: float
     output_bytes: int
+    mutation_cpu_seconds: float = 60.0
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -51,9 +54,11 @@ def read_config(path: Path) -> dict[str, Any]:
         raise LabError(f"{path}: missing; it names the lab's title, module, class, limits") from error
     except (OSError, ValueError) as error:
         raise LabError(f"{path}: {error}") from error
-    config = {"thresholds": {}, "feedback": {}} | config
+    config = {"limits": {}, "thresholds": {}, "feedback": {}} | config
     types = {"title": str, "module": str, "class": str, "limits": dict, "thresholds": dict, "feedback": dict}
     _complete(config, types, f"{path}")
+    if isinstance(config["limits"], dict):
+        config["limits"] = {"mutation_cpu_seconds": Limits.mutation_cpu_seconds} | config["limits"]
     _complete(config["limits"], {item.name: item.type for item in fields(Limits)}, f"{path}: [limits]")
     _complete(config["thresholds"], dict.fromkeys(config["thresholds"], float), f"{path}: [thresholds]")
     for question, words in config["feedback"].items():
