@@ -155,6 +155,8 @@ def judge(lab: Lab, submission: Submission, hidden: bool = True, launch: Launch 
         flags=flags,
         log=workspace.log,
         seconds=time.monotonic() - began,
+        evidence=[Evidence(flag, fact) for space in workspaces for fact, flag in space.evidence.items()],
+        isolation=launch.name,
     )
 
 
@@ -242,4 +244,5 @@ def _remarks(
         if workspace.cell_errors:
             flags.append("cell-errors")
     notes += [f"In the notebook, {error}." for error in cell_errors.values()]
+    flags += [flag for workspace in workspaces for flag in workspace.evidence.values()]
     return notes, list(dict.fromkeys(flags))

@@ -1,16 +1,16 @@
 """How a worker process is started: the seam for isolation.
 
-A launcher takes a :class:`WorkerSpec` and returns a process with pipes on its three standard streams.
-:func:`plain_process` gives it limits, an environment of its own and no secrets; a sandbox, or a fork of a
-process that has imported everything already, takes the same call.
+A launch takes a :class:`WorkerSpec` and returns a running worker with pipes on its three standard streams.
+:func:`plain_process` gives it limits, an environment of its own and no secrets;
+:class:`autograder.sandbox.Zygote` and :class:`autograder.container.Container` shut it in as well.
 """
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 ENGINE = Path(__file__).resolve().parent.parent
 _INHERITED = (
@@ -25,56 +25,110 @@ _ONE_THREAD = (
 
 @dataclass(frozen=True)
 class WorkerSpec:
-    """What a launcher needs to know to start a worker.
+    """What a launch needs to know to start a worker.
 
     Attributes
     ----------
-    folder : Path
-        The private folder with the submission's files; the worker's working directory.
+    folder : str
+        Where the worker keeps the submission's files, as the worker sees it; its working directory.
     module : str
-        Name of the lab's module in it.
+        Name of the lab's module.
     memory_bytes : int
         Most memory that the worker may use.
+    disk_bytes : int
+        Most that it may write, where the isolation can tell.
+    cpu_seconds : int
+        CPU time after which the kernel ends a worker, should the judge not do so.
+    processes : int
+        Processes and threads: data loaders and joblib need some, a fork bomb ends here.
     preload : tuple of str
         Modules to import before the first request.
     """
 
-    folder: Path
+    folder: str
     module: str
     memory_bytes: int
+    disk_bytes: int = 2**29
+    cpu_seconds: int = 3600
+    processes: int = 256
     preload: tuple[str, ...] = ()
 
     @property
-    def command(self) -> list[str]:
-        """The command line of a worker."""
+    def arguments(self) -> list[str]:
+        """What follows the name of Python on a worker's command line."""
         options = ["--memory", str(self.memory_bytes), "--preload", *self.preload]
-        return [sys.executable, "-P", "-m", "autograder.worker", str(self.folder), self.module, *options]
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The environment of a worker: nothing of the grader's but what a Python process needs."""
-        private = {name: str(self.folder) for name in ("HOME", "TMPDIR", "TEMP", "TMP")}
-        settings = {"PYTHONPATH": str(ENGINE), "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
-        settings |= {"PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "Agg", "ITEMMARKET_GRADING": "1"}
-        threads = dict.fromkeys(_ONE_THREAD, "1")
-        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        return inherited | private | settings | threads
+        return ["-P", "-m", "autograder.worker", self.folder, self.module, *options]
 
 
-Launch = Callable[[WorkerSpec], "subprocess.Popen[bytes]"]
-"""Starts a worker with pipes on all three standard streams and returns its process."""
+class Worker(Protocol):
+    """A running worker: the part of :class:`subprocess.Popen` that the judge uses."""
+
+    pid: int
+    stdin: BinaryIO
+    stdout: BinaryIO
+    stderr: BinaryIO
+    returncode: int | None
+
+    def poll(self) -> int | None:
+        """Return the exit status, None while the worker runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end."""
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the worker."""
+
+    def kill(self) -> None:
+        """End the worker."""
 
 
-def plain_process(spec: WorkerSpec) -> "subprocess.Popen[bytes]":
-    """Start a worker without a sandbox, in a session of its own."""
-    pipe = subprocess.PIPE
-    own_session = {"start_new_session": True} if os.name == "posix" else {}
-    return subprocess.Popen(
-        spec.command,
-        stdin=pipe,
-        stdout=pipe,
-        stderr=pipe,
-        cwd=spec.folder,
-        env=spec.environment,
-        **own_session,
-    )
+class Launch(Protocol):
+    """Starts workers.
+
+    Attributes
+    ----------
+    name : str
+        The isolation that it gives: ``full``, ``container`` or ``off``.
+    folder : str or None
+        Where every worker has its files, as it sees them; None where each needs a folder of this machine.
+    """
+
+    name: str
+    folder: str | None
+
+    def __call__(self, spec: WorkerSpec) -> Worker:
+        """Start one worker."""
+
+
+def worker_environment(folder: str) -> dict[str, str]:
+    """Return the environment of a worker: nothing of the grader's but what a Python process needs."""
+    private = dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP"), folder)
+    settings = {"PYTHONPATH": str(ENGINE), "PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "USER": "student"}
+    settings |= {"PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "Agg", "ITEMMARKET_GRADING": "1"}
+    threads = dict.fromkeys(_ONE_THREAD, "1")
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return inherited | private | settings | threads
+
+
+class _PlainProcess:
+    """Starts workers without a sandbox, each in a session of its own."""
+
+    name = "off"
+    folder = None
+
+    def __call__(self, spec: WorkerSpec) -> "subprocess.Popen[bytes]":
+        pipe = subprocess.PIPE
+        own_session = {"start_new_session": True} if os.name == "posix" else {}
+        return subprocess.Popen(
+            [sys.executable, *spec.arguments],
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            cwd=spec.folder,
+            env=worker_environment(spec.folder),
+            **own_session,
+        )
+
+
+plain_process = _PlainProcess()
+"""The launch without isolation."""

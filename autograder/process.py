@@ -7,21 +7,40 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import psutil
 
 from autograder.codec import CodecError, read_frame, write_frame
 from autograder.launch import Launch, WorkerSpec
+from autograder.watch import MAX_CHARS, MAX_EVENTS
 from itemmarket.student import SubmissionError
 
 
 class WorkerDied(SubmissionError):
-    """The process ended, was ended, or sent what is no answer."""
+    """The process ended, was ended, or sent what is no answer; ``flag`` is the word for it in the table."""
+
+    flag = "process-ended"
 
 
 class TimedOut(WorkerDied):
     """A request took too long; the process is dead unless it could be interrupted."""
+
+    flag = "time-out"
+
+
+class TooMuchMemory(WorkerDied):
+    """The process used more memory than the lab allows."""
+
+    flag = "memory"
+
+
+class ProtocolBroken(WorkerDied):
+    """What came over the pipe was no answer: the process's own code does not send such things."""
+
+    flag = "tampering"
 
 
 class WorkerProcess:
@@ -40,6 +59,7 @@ class WorkerProcess:
     def __init__(self, spec: WorkerSpec, launch: Launch, log_bytes: int) -> None:
         self._spec = spec
         self._process = launch(spec)
+        self._dies_as_a_whole = launch.name != "off"
         self._handle = psutil.Process(self._process.pid)
         self._outbox: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -50,9 +70,16 @@ class WorkerProcess:
         self._log_limit = log_bytes
         self.printed = 0
         self.cpu_seconds = 0.0  # of the last request that was answered
+        self.events: list[str] = []
         self._drainer = threading.Thread(target=self._drain, daemon=True)
         self._drainer.start()
         threading.Thread(target=self._exchange, daemon=True).start()
+
+    def hand_over(self, files: Mapping[str, Path]) -> None:
+        """Give the worker its files, by their path there: it writes them itself."""
+        for path, source in files.items():
+            content = {"path": path, "content": source.read_bytes()}
+            self.request("write_file", content, cpu_seconds=60, wall_seconds=120)
 
     def request(
         self, operation: str, arguments: dict[str, Any], cpu_seconds: float, wall_seconds: float
@@ -81,14 +108,15 @@ class WorkerProcess:
                 raise TimedOut(f"no answer within {wall_seconds:g} s")
             if memory > self._spec.memory_bytes:
                 self.kill()
-                raise WorkerDied(f"more than {self._spec.memory_bytes / 2**30:g} GB of memory used")
+                raise TooMuchMemory(f"more than {self._spec.memory_bytes / 2**30:g} GB of memory used")
         if isinstance(answer, Exception):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=1)  # the pipe closes a moment before the exit status is there
             self.kill()
-            code = self._process.returncode
-            how = f"exit status {code}" if isinstance(answer, (EOFError, OSError)) else f"{answer}"
-            raise WorkerDied(f"the process ended before it answered ({how})")
+            if isinstance(answer, CodecError):
+                raise ProtocolBroken(f"the process was ended: {answer}")
+            raise WorkerDied(f"the process ended before it answered (exit status {self._process.returncode})")
+        self._note(answer.get("events"))
         self.cpu_seconds = self._usage()[0] - cpu_before
         return answer
 
@@ -105,18 +133,28 @@ class WorkerProcess:
     def kill(self) -> None:
         """End the worker and what it started; returns when it is gone."""
         self._killed = True
+        if not self._dies_as_a_whole:
+            self._kill_children()
+        self._process.kill()
+        self._process.wait()
+        self._outbox.put(None)
+        self._drainer.join(timeout=1)
+
+    def _kill_children(self) -> None:
+        """End what a plain process started; only what has left both its family and its group survives this."""
         with contextlib.suppress(psutil.Error):
             for child in self._handle.children(recursive=True):
                 with contextlib.suppress(psutil.Error):
                     child.kill()
         if hasattr(os, "killpg") and self._process.poll() is None:
-            with contextlib.suppress(OSError):  # a launcher may not have made it a group leader
-                if os.getpgid(self._process.pid) == self._process.pid:
-                    os.killpg(self._process.pid, 9)
-        self._process.kill()
-        self._process.wait()
-        self._outbox.put(None)
-        self._drainer.join(timeout=1)
+            with contextlib.suppress(OSError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _note(self, events: Any) -> None:
+        """Keep what the worker's watch has seen; like all that it sends, it is not trusted."""
+        if isinstance(events, list):
+            room = MAX_EVENTS - len(self.events)
+            self.events += [event[:MAX_CHARS] for event in events[:room] if isinstance(event, str)]
 
     def _interrupt(self) -> None:
         """Stop the call that is running; a process that does not give in within a second is killed.

@@ -36,7 +36,7 @@ class RemoteWorkspace:
     Parameters
     ----------
     files : mapping of str to Path
-        The files that the submission needs, by their path in the worker's folder; they are copied.
+        The files that the submission needs, by their path in the worker's folder; the worker gets copies.
     module : str
         Name of the lab's module.
     cells : sequence of (str, str)
@@ -64,6 +64,8 @@ class RemoteWorkspace:
         Whether a deadline was reached.
     printed : int
         Bytes that the code printed; ``log`` holds the beginning.
+    evidence : dict of str to str
+        What an instructor should see, and its flag.
     """
 
     def __init__(
@@ -80,13 +82,17 @@ class RemoteWorkspace:
         self.endings: dict[str, str] = {}
         self.timed_out = False
         self.log, self.printed = "", 0
-        self._cells, self._limits, self._launch = cells, limits, launch
-        root = Path(tempfile.mkdtemp(prefix="submission-")).resolve()
-        self.folder = str(root)
-        for name, path in files.items():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, root / name)
-        self._spec = WorkerSpec(root, module, round(limits.memory_gb * 2**30), tuple(preload))
+        self.evidence: dict[str, str] = {}
+        self._files, self._cells, self._limits, self._launch = files, cells, limits, launch
+        self._temporary = None if launch.folder else tempfile.mkdtemp(prefix="submission-")
+        self.folder = launch.folder or str(Path(self._temporary).resolve())
+        self._spec = WorkerSpec(
+            self.folder,
+            module,
+            memory_bytes=round(limits.memory_gb * 2**30),
+            cpu_seconds=round(2 * limits.submission_seconds),
+            preload=tuple(preload),
+        )
         self.lives = 1
         self._worker: WorkerProcess | None = None
         self._module_loaded = self._notebook_ran = False
@@ -107,7 +113,8 @@ class RemoteWorkspace:
     def close(self) -> None:
         """End the worker and remove its folder."""
         self._stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self._temporary:
+            shutil.rmtree(self._temporary, ignore_errors=True)
 
     def answer(self, operation: str, arguments: dict[str, Any], label: str = "") -> Any:
         """Carry out a request, as :meth:`itemmarket.workspace.Workspace.answer` does.
@@ -194,6 +201,7 @@ class RemoteWorkspace:
                 self._timeouts[label] += 1
             error.args = (f"{label}: {error}",)
             self.endings.setdefault(label, str(error))
+            self.evidence.setdefault(str(error), error.flag)
             raise
         finally:
             self._seconds_left -= time.monotonic() - began
@@ -223,6 +231,7 @@ class RemoteWorkspace:
         if self._worker is None:
             self._module_loaded = self._notebook_ran = False
             self._worker = WorkerProcess(self._spec, self._launch, self._limits.output_bytes)
+            self._worker.hand_over({f"{self.folder}/{name}": path for name, path in self._files.items()})
 
     def _stop(self) -> None:
         """End the worker, if there is one, and keep what it printed."""
@@ -230,4 +239,5 @@ class RemoteWorkspace:
             self._worker.kill()
             self.log = (self.log + self._worker.log)[: self._limits.output_bytes]
             self.printed += self._worker.printed
+            self.evidence |= dict.fromkeys(self._worker.events, "escape-attempt")
             self._worker = None

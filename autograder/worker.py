@@ -12,10 +12,12 @@ import os
 import signal
 import sys
 import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from autograder.codec import encode, read_frame
+from autograder.watch import Watch
 from itemmarket.workspace import Workspace, describe
 
 ENGINE = Path(__file__).resolve().parent.parent
@@ -41,11 +43,11 @@ class WorkerWorkspace(Workspace):
         return run_tests(self.folder, self.module, **options)
 
 
-def serve(requests: BinaryIO, answers: BinaryIO, workspace: Workspace) -> None:
+def serve(requests: BinaryIO, answers: BinaryIO, workspace: Workspace, watch: Watch | None = None) -> None:
     """Answer requests until the judge closes the pipe.
 
     A request is ``{n, operation, arguments}``; its answer ``{n, value}`` or ``{n, error}`` (see
-    :func:`itemmarket.workspace.describe`).
+    :func:`itemmarket.workspace.describe`), and ``events`` where there were any (see :mod:`autograder.watch`).
     """
     running = False
 
@@ -64,15 +66,20 @@ def serve(requests: BinaryIO, answers: BinaryIO, workspace: Workspace) -> None:
             running = True
             value = workspace.answer(request["operation"], request["arguments"])
             running = False
-            frame = encode({**answer, "value": value})
+            frame = encode({**answer, "value": value, **_events(watch)})
         except BaseException as error:  # also SystemExit and KeyboardInterrupt: exit() costs only its call
             running = False
-            frame = encode({**answer, "error": describe(error, workspace.folder)})
+            frame = encode({**answer, "error": describe(error, workspace.folder), **_events(watch)})
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):  # the student may have closed or replaced them
                 stream.flush()
         answers.write(frame)
         answers.flush()
+
+
+def _events(watch: Watch | None) -> dict[str, list[str]]:
+    events = watch.take() if watch else []
+    return {"events": [event.encode("utf-8", "replace").decode() for event in events]} if events else {}
 
 
 def private_pipe() -> tuple[BinaryIO, BinaryIO]:
@@ -99,22 +106,27 @@ def limit_resources(memory_bytes: int) -> None:
             resource.setrlimit(getattr(resource, name), (value, value))
 
 
+def run(folder: str, module: str, preload: Sequence[str] = ()) -> None:
+    """Serve one submission on this process's standard streams; never returns."""
+    requests, answers = private_pipe()
+    sys.path[:] = [folder, *(path for path in sys.path if path != str(ENGINE))]
+    for name in preload:
+        with contextlib.suppress(Exception):  # it fails again, with a message, where the student imports it
+            importlib.import_module(name)
+    serve(requests, answers, WorkerWorkspace(folder, module), Watch(folder))
+    os._exit(0)  # no student thread or exit handler delays the end
+
+
 def main(argv: list[str] | None = None) -> None:
-    """Serve one submission."""
+    """Serve one submission without a sandbox, or in a container."""
     parser = argparse.ArgumentParser(prog="autograder.worker")
     parser.add_argument("folder")
     parser.add_argument("module")
     parser.add_argument("--memory", type=int, required=True, metavar="BYTES")
     parser.add_argument("--preload", nargs="*", default=[], metavar="MODULE")
     options = parser.parse_args(argv)
-    requests, answers = private_pipe()
     limit_resources(options.memory)
-    sys.path[:] = [options.folder, *(path for path in sys.path if path != str(ENGINE))]
-    for name in options.preload:
-        with contextlib.suppress(Exception):  # it fails again, with a message, where the student imports it
-            importlib.import_module(name)
-    serve(requests, answers, WorkerWorkspace(options.folder, options.module))
-    os._exit(0)  # no student thread or exit handler delays the end
+    run(options.folder, options.module, options.preload)
 
 
 if __name__ == "__main__":
