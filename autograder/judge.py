@@ -1,7 +1,7 @@
 """The trusted side: runs the checks of a lab against one submission and alone decides what it earns.
 
 A question's score is its points times the weights of its checks that passed over the weights of all, visible
-and hidden together. The question ``own_tests`` is scored by :mod:`itemmarket.own_tests` instead.
+and hidden together. The question ``own_tests`` is scored by :mod:`autograder.mutation` instead.
 """
 
 import ast
@@ -12,14 +12,15 @@ from pathlib import Path
 
 from autograder.lab import OWN_TESTS, Lab, Question
 from autograder.launch import Launch, plain_process
+from autograder.mutation import judge_own_tests
 from autograder.student import RemoteWorkspace
 from autograder.submission import Submission
 from itemmarket.checks import CheckFileError, run_checks
 from itemmarket.own_tests import OwnTests
-from itemmarket.student import Student, SubmissionError
+from itemmarket.student import Student
 from itemmarket.verdicts import CheckResult, Margin
 
-OWN_TESTS_FACTOR = 2  # the student's tests may take as long as two calls, after a time-out a quarter of that
+AFTER_A_TIME_OUT = 0.25  # the share of their time that the tests of a module that ran into a deadline get
 
 
 @dataclass(frozen=True)
@@ -138,13 +139,18 @@ def judge(lab: Lab, submission: Submission, hidden: bool = True, launch: Launch 
         cell_errors = dict(workspace.cell_errors)  # from here on errors may hold inputs of hidden checks
         if hidden and lab.hidden_checks:
             checks += _run_checks(lab.hidden_checks, False, student, lab)
-    own_tests, tests_workspace = None, None
+    own_tests, tests_workspace, timings = None, None, {}
     if _has_own_tests(lab, submission):
-        own_tests, tests_workspace = _run_own_tests(lab, submission, workspace.timed_out, launch)
+        patience = AFTER_A_TIME_OUT if workspace.timed_out else 1.0
+        own_tests, tests_workspace, timings = judge_own_tests(
+            lab, submission, preloadable(lab), launch, patience, mutate=hidden
+        )
     workspaces = [space for space in (workspace, tests_workspace) if space]
     notes, flags = _remarks(submission, workspaces, cell_errors, lab.limits.output_bytes)
     if own_tests and own_tests.failures:
         flags.append("own-tests-fail")
+    if own_tests and own_tests.mutation and own_tests.mutation.refused:
+        flags.append("own-tests-refuse")
     return Verdict(
         student=submission.student,
         lab=lab.name,
@@ -155,6 +161,7 @@ def judge(lab: Lab, submission: Submission, hidden: bool = True, launch: Launch 
         flags=flags,
         log=workspace.log,
         seconds=time.monotonic() - began,
+        timings=timings,
         evidence=[Evidence(flag, fact) for space in workspaces for fact, flag in space.evidence.items()],
         isolation=launch.name,
     )
@@ -189,21 +196,6 @@ def _module_text(lab: Lab, submission: Submission) -> str:
 def _has_own_tests(lab: Lab, submission: Submission) -> bool:
     asked = any(question.name == OWN_TESTS for question in lab.questions)
     return asked and lab.files[1] in submission.files and lab.files[2] in submission.files
-
-
-def _run_own_tests(
-    lab: Lab, submission: Submission, timed_out: bool, launch: Launch
-) -> tuple[OwnTests, RemoteWorkspace]:
-    """Run the student's tests in a process of their own, so that coverage sees the module from its first line."""
-    seconds = lab.limits.call_cpu_seconds * OWN_TESTS_FACTOR * (0.25 if timed_out else 1)
-    with RemoteWorkspace(submission.files, lab.module, [], lab.limits, preloadable(lab), launch) as workspace:
-        try:
-            outcome = workspace.run_tests(seconds)
-        except SubmissionError as error:
-            outcome = {"failed": {"all": str(error)}}
-    outcome = outcome if isinstance(outcome, dict) else {}
-    threshold = lab.thresholds.get("coverage", 0.8)
-    return OwnTests.of(submission.files[lab.files[1]], outcome, threshold), workspace
 
 
 def _score(

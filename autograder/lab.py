@@ -164,7 +164,7 @@ def _with_implementations(lab: Lab) -> Lab:
         lab,
         reference=reference,
         variants=read_variants(lab.folder / "variants", reference),
-        mutants=read_mutants(lab.folder / "mutants", reference, [question.name for question in lab.questions]),
+        mutants=read_mutants(lab.folder / "mutants", reference, [q.name for q in lab.questions]),
     )
     if lab.mutants and "mutants" not in lab.thresholds:
         raise LabError(

@@ -54,11 +54,10 @@ def read_config(path: Path) -> dict[str, Any]:
         raise LabError(f"{path}: missing; it names the lab's title, module, class, limits") from error
     except (OSError, ValueError) as error:
         raise LabError(f"{path}: {error}") from error
-    config = {"limits": {}, "thresholds": {}, "feedback": {}} | config
+    config = {"thresholds": {}, "feedback": {}} | config
     types = {"title": str, "module": str, "class": str, "limits": dict, "thresholds": dict, "feedback": dict}
     _complete(config, types, f"{path}")
-    if isinstance(config["limits"], dict):
-        config["limits"] = {"mutation_cpu_seconds": Limits.mutation_cpu_seconds} | config["limits"]
+    config["limits"] = {"mutation_cpu_seconds": Limits.mutation_cpu_seconds} | config["limits"]
     _complete(config["limits"], {item.name: item.type for item in fields(Limits)}, f"{path}: [limits]")
     _complete(config["thresholds"], dict.fromkeys(config["thresholds"], float), f"{path}: [thresholds]")
     for question, words in config["feedback"].items():
