@@ -69,6 +69,9 @@ def judge_own_tests(
             outcome = {"failed": {"all": str(error)}}
     outcome = outcome if isinstance(outcome, dict) else {}
     result = OwnTests.of(submission.files[lab.files[1]], outcome, lab.thresholds.get("coverage", 0.8))
+    if result.impossible_arcs:
+        fact = f"the coverage of the tests claims {result.impossible_arcs} steps that {lab.files[1]} does not have"
+        workspace.evidence[fact] = "tampering"
     timings = {"own tests": time.monotonic() - began}
     if mutate and result.passed and (lab.mutants or lab.variants):
         began = time.monotonic()
