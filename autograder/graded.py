@@ -5,21 +5,20 @@ import copy
 import nbformat
 from nbformat import NotebookNode
 
+from autograder.arrangement import Arrangement
 from autograder.judge import QuestionResult, Verdict
 from autograder.lab import OWN_TESTS
 from autograder.notebooks import role
-from autograder.submission import Submission
 from itemmarket.own_tests import describe_own_tests
 from itemmarket.verdicts import CheckResult
 
 
-def graded_notebook(release: NotebookNode, submission: Submission, verdict: Verdict) -> NotebookNode:
+def graded_notebook(release: NotebookNode, arrangement: Arrangement, verdict: Verdict) -> NotebookNode:
     """Return the notebook that formgrader shows: the lab's cells, the student's code, the verdicts as outputs.
 
     Outputs say what feedback says and no more: nbgrader's own feedback shows them to students.
     """
     new_code = nbformat.v4.new_code_cell
-    arrangement = submission.arrangement
     results = {result.question.name: result for result in verdict.questions}
     notebook = copy.deepcopy(release)
     cells = [new_code(source) for source in arrangement.added.get(None, [])]
@@ -50,11 +49,18 @@ def summary(result: QuestionResult, verdict: Verdict) -> str:
 
 
 def explanation(check: CheckResult) -> list[str]:
-    """Return why a check failed, for the student.
-
-    What came back from a hidden check stays out of it: it may hold the check's inputs.
-    """
+    """Return what was tried, what came back and a hint, for the student; nothing where the check passed."""
     if check.passed:
         return []
-    lines = check.message.splitlines() + check.traceback.splitlines() if check.visible else []
+    lines = [f"Tried: {check.tried}"] if check.tried else []
+    lines += came_back(check)
     return lines + ([f"Hint: {check.hint}"] if check.hint else [])
+
+
+def came_back(check: CheckResult) -> list[str]:
+    """Return what came back from a check that failed.
+
+    From a visible check that is its message and the student's own frames. A hidden check's message may hold its
+    inputs, and the student's code sees those, too: of it only the kind is told, in words from a fixed list.
+    """
+    return check.message.splitlines() + check.traceback.splitlines() if check.visible else [check.kind]

@@ -1,23 +1,36 @@
-"""The class at a glance: ``grades.csv``, and ``report.html`` with pictures drawn as SVG, needing nothing else."""
+"""The class at a glance: ``grades.csv``, and ``report.html`` with pictures first, needing nothing but a browser."""
 
 import csv
 import io
-from collections.abc import Sequence
+import os
+import platform
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from autograder.evidence import WORDS, observed, similarity_flag
 from autograder.feedback import environment
 from autograder.judge import Verdict
 from autograder.lab import Lab
 from itemmarket.atomic import write_text
 
+if TYPE_CHECKING:  # a student's `check` comes by here and compares nobody
+    from autograder.similarity import Group
+
 COLUMNS = ("student", "lab", "score", "max_score", "status", "flags")
 Row = dict[str, str]
+SLOWEST = 5
+FEWEST = 5  # submissions: a correlation over fewer says nothing
 _BINS = 10
 
 
 def grade_row(verdict: Verdict, score: float, flags: Sequence[str]) -> Row:
     """Return one line of the table; score and further flags come from the gradebook."""
-    words = " ".join([*verdict.flags, *flags])
+    seen = [*verdict.flags, *(item.flag for item in observed(verdict)), *flags]
+    words = " ".join(dict.fromkeys(seen))
     values = (verdict.student, verdict.lab, f"{score:g}", f"{verdict.max_score:g}", verdict.status, words)
     return dict(zip(COLUMNS, values, strict=True))
 
@@ -35,24 +48,112 @@ def write_grades(path: Path, lab: str, rows: Sequence[Row]) -> None:
     write_text(path, text.getvalue())
 
 
-def write_report(path: Path, lab: Lab, verdicts: Sequence[Verdict], rows: Sequence[Row]) -> None:
-    """Write the page about a class: how scores are distributed, which questions were hard, who got what."""
-    handed_in = [verdict for verdict in verdicts if verdict.status != "missing"]
+@dataclass(frozen=True)
+class QuestionFigures:
+    """How a question did in the class.
+
+    Attributes
+    ----------
+    title : str
+        The question.
+    mean, full : float
+        Mean share of its points, and share of the class with all of them, 0 to 1.
+    discrimination : float or None
+        Item–rest correlation: Pearson's, of its scores with the scores of all other questions. None where
+        there are fewer than five submissions, or either does not vary.
+    """
+
+    title: str
+    mean: float
+    full: float
+    discrimination: float | None
+
+    @property
+    def in_words(self) -> str:
+        """The discrimination, for readers without statistics."""
+        if self.discrimination is None:
+            return "nothing can be said: too few submissions, or all with the same points"
+        for least, words in _DISCRIMINATION:
+            if self.discrimination >= least:
+                return words
+        return "who did well elsewhere did worse here: look at its checks and its wording"
+
+
+_DISCRIMINATION = (  # Ebel and Frisbie, Essentials of Educational Measurement, 1991
+    (0.4, "tells strong from weak work very well"),
+    (0.3, "tells strong from weak work well"),
+    (0.2, "tells strong from weak work a little"),
+    (0.0, "hardly tells strong from weak work"),
+)
+
+
+def write_report(
+    path: Path, lab: Lab, verdicts: Iterable[Verdict], rows: Sequence[Row], groups: Sequence["Group"] = ()
+) -> None:
+    """Write the page about a class.
+
+    Parameters
+    ----------
+    path : Path
+        Where to; links to feedback are relative to it.
+    lab : Lab
+        The lab.
+    verdicts : iterable of Verdict
+        What came of each submission; read once.
+    rows : sequence of dict
+        The lines of ``grades.csv``.
+    groups : sequence of Group
+        From :func:`autograder.similarity.find_groups`.
+    """
+    handed_in = [
+        replace(verdict, log="") for verdict in verdicts if verdict.status != "missing"
+    ]  # logs are long
+    handed_in.sort(key=lambda verdict: verdict.student)
+    scores = [float(row["score"]) for row in rows if row["status"] not in ("missing", "not-graded")]
+    seconds = {verdict.student: verdict.seconds for verdict in handed_in}
     page = (
         environment()
         .get_template("report.html.j2")
         .render(
             lab=lab,
             rows=sorted(rows, key=lambda row: row["student"]),
-            handed_in=len(handed_in),
-            bars=distribution(
-                [float(row["score"]) for row in rows if row["status"] not in ("missing", "not-graded")],
-                lab.max_score,
-            ),
-            questions=difficulty(lab, handed_in),
+            seconds=seconds,
+            handed_in=len(scores),
+            median=statistics.median(scores) if scores else None,
+            bars=distribution(scores, lab.max_score),
+            questions=question_figures(lab, handed_in),
+            slowest=sorted(handed_in, key=lambda verdict: (-verdict.seconds, verdict.student))[:SLOWEST],
+            flagged=[(v.student, found) for v in handed_in if (found := _facts(v, groups))],
+            words=WORDS,
+            groups=groups,
+            isolation=sorted(Counter(verdict.isolation for verdict in handed_in).items()),
+            machine=machine(),
+            total_seconds=sum(seconds.values()),
+            mutation=[(v.student, v.own_tests) for v in handed_in if getattr(v.own_tests, "mutation", None)],
         )
     )
     write_text(path, page)
+
+
+def _facts(verdict: Verdict, groups: Iterable["Group"]) -> dict[str, list[str]]:
+    """Return the facts about a submission by flag, each once."""
+    facts: dict[str, list[str]] = {}
+    for item in observed(verdict, groups):
+        if item.fact not in facts.setdefault(item.flag, []):
+            facts[item.flag].append(item.fact)
+    return facts
+
+
+def with_similarity(row: Row, groups: Iterable["Group"]) -> Row:
+    """Return a row with the flag of the group that its student is in."""
+    flags = [similarity_flag(group, row["student"]) for group in groups if row["student"] in group.facts]
+    return row | {"flags": " ".join(dict.fromkeys([*row["flags"].split(), *flags]))}
+
+
+def machine() -> str:
+    """Return what graded the class, in a few words."""
+    system = f"{platform.system()} {platform.machine()}".strip()
+    return f"{system}, {os.cpu_count() or 1} cores, Python {platform.python_version()}"
 
 
 def distribution(scores: Sequence[float], max_score: float) -> list[tuple[str, int, float]]:
@@ -64,11 +165,28 @@ def distribution(scores: Sequence[float], max_score: float) -> list[tuple[str, i
     return [(label, n, n / max(1, *counts)) for label, n in zip(labels, counts, strict=True)]
 
 
-def difficulty(lab: Lab, verdicts: Sequence[Verdict]) -> list[tuple[str, float, float]]:
-    """Return title, mean share of the points, and share with full points, of each question (0 to 1)."""
+def question_figures(lab: Lab, verdicts: Sequence[Verdict]) -> list[QuestionFigures]:
+    """Return difficulty and discrimination of each question among those who handed in."""
     table = []
     for index, question in enumerate(lab.questions):
-        shares = [verdict.questions[index].score / question.points for verdict in verdicts]
+        scores = [verdict.questions[index].score for verdict in verdicts]
+        rest = [verdict.score - score for verdict, score in zip(verdicts, scores, strict=True)]
+        shares = [score / question.points for score in scores]
         n = max(1, len(shares))
-        table.append((question.title, sum(shares) / n, sum(share == 1 for share in shares) / n))
+        table.append(
+            QuestionFigures(
+                question.title,
+                sum(shares) / n,
+                sum(share >= 1 for share in shares) / n,
+                item_rest_correlation(scores, rest),
+            )
+        )
     return table
+
+
+def item_rest_correlation(scores: Sequence[float], rest: Sequence[float]) -> float | None:
+    """Return Pearson's correlation of a question's scores with the scores of the rest, None where it is undefined."""
+    rest = [round(score, 6) for score in rest]  # differences of sums: equal ones must be equal
+    if len(scores) < FEWEST or len(set(scores)) == 1 or len(set(rest)) == 1:
+        return None
+    return statistics.correlation(scores, rest)

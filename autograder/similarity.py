@@ -13,6 +13,7 @@ few forms.
 
 import ast
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -215,7 +216,7 @@ def _group(
         if whole:
             identical.add(name_of[row])
         details = [_same(kind, row, nearest, matrices[kind], digests) for kind in matrices]
-        share = "All" if whole else f"{others[nearest]:.0%}"
+        share = "All" if whole else _percent(others[nearest])
         facts[name_of[row]] = (
             f"{share} of the code, template aside, is also in {name_of[nearest]}'s submission: "
             + ", ".join(filter(None, details))
@@ -234,4 +235,9 @@ def _same(
         return ""
     if digests[row].get(kind) == digests[other].get(kind):
         return f"{kind} identical"
-    return f"{kind} {mine.multiply(theirs).nnz / smaller:.0%}"
+    return f"{kind} {_percent(mine.multiply(theirs).nnz / smaller)}"
+
+
+def _percent(share: float) -> str:
+    """Return a share in per cent, rounded down: 100 % is all of it."""
+    return f"{math.floor(100 * share + 1e-9)} %"
