@@ -64,6 +64,7 @@ class WorkerProcess:
         self._outbox: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._children: list[psutil.Process] = []
+        self._preloaded = self._usage()[1]
         self._sent = 0
         self._killed = False
         self._log = bytearray()
@@ -106,7 +107,7 @@ class WorkerProcess:
             if time.monotonic() - start > wall_seconds:
                 self._interrupt()
                 raise TimedOut(f"no answer within {wall_seconds:g} s")
-            if memory > self._spec.memory_bytes:
+            if memory > self._spec.memory_bytes + self._preloaded:
                 self.kill()
                 raise TooMuchMemory(f"more than {self._spec.memory_bytes / 2**30:g} GB of memory used")
         if isinstance(answer, Exception):

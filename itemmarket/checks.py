@@ -85,6 +85,7 @@ def pytest_arguments(folder: Path) -> list[str]:
     quiet = [f"-pno:{plugin}" for plugin in unused]  # the last two collect garbage for a second at each run
     alone = ["--disable-plugin-autoload", "--noconftest", "--import-mode=prepend", "--capture=sys"]
     no_settings = ["-c", os.devnull, "--rootdir", str(folder)]
+    no_settings += ["--confcutdir", str(folder)]  # else pytest looks at every file in every folder above
     return [*quiet, *alone, *no_settings]
 
 
