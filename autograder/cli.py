@@ -18,7 +18,7 @@ from autograder.lab import OWN_TESTS, Lab, LabError, load_lab
 from autograder.report import Row
 from autograder.submission import SubmissionsError, read_submission
 from itemmarket.checks import CheckFileError
-from itemmarket.own_tests import describe_own_tests
+from itemmarket.own_tests import announce_mutation, describe_own_tests
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -73,7 +73,7 @@ def check(argv: list[str]) -> int:
     except (SubmissionsError, LabError, CheckFileError, OSError) as error:
         print(f"check: {error}", file=sys.stderr)
         return 1
-    return 0 if _print_verdict(Console(), verdict) else 1
+    return 0 if _print_verdict(Console(), lab, verdict) else 1
 
 
 def _find_lab(name: str, places: Sequence[str]) -> Path:
@@ -116,7 +116,7 @@ def _live_table(lab: Lab) -> Iterator[Callable[[Row, float], None]]:
         console.print(table)
 
 
-def _print_verdict(console: Console, verdict: Verdict) -> bool:
+def _print_verdict(console: Console, lab: Lab, verdict: Verdict) -> bool:
     """Print what a student wants to know; return whether everything is right."""
     table = Table(title="Visible checks")
     for column in ("Question", "", "Checks"):
@@ -133,6 +133,8 @@ def _print_verdict(console: Console, verdict: Verdict) -> bool:
     console.print(table)
     if verdict.own_tests:
         console.print(f"Your tests: {describe_own_tests(verdict.own_tests)}", markup=False, soft_wrap=True)
+        if "mutants" in lab.thresholds:
+            console.print(announce_mutation(lab.module, lab.thresholds["mutants"]), soft_wrap=True)
     for margin in verdict.margins:
         word = "at most" if margin.at_most else "at least"
         line = f"{margin.name}: {margin.value:.3f}, {word} {margin.threshold:g} is asked for"

@@ -111,7 +111,7 @@ def _first_cause(error: BaseException) -> BaseException:
 
 def _check_own_tests(lab: Settings) -> None:
     """Run the student's tests with coverage in a process of their own, and print the share."""
-    from itemmarket.own_tests import OwnTests, describe_own_tests
+    from itemmarket.own_tests import OwnTests, announce_mutation, describe_own_tests
 
     command = [sys.executable, "-m", "itemmarket.own_tests", str(lab.folder), lab.module]
     ran = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
@@ -120,6 +120,8 @@ def _check_own_tests(lab: Settings) -> None:
     outcome: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
     result = OwnTests.of(lab.folder / f"{lab.module}.py", outcome, lab.thresholds.get("coverage", 0.8))
     print(describe_own_tests(result))
+    if "mutants" in lab.thresholds:
+        print(announce_mutation(lab.module, lab.thresholds["mutants"]))
     if result.unfinished:
         raise NotImplementedError(f"test_{lab.module}.py or {lab.module}.py still has a place to fill in")
     assert result.share == 1, describe_own_tests(result)

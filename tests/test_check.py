@@ -54,6 +54,8 @@ def test_each_passed_check_prints_a_line(tmp_path, monkeypatch, capsys):
         "OK   The slope of an exact line is found.",
         "OK   `report` names the slope with two digits.",
         "2 of 2 tests passed; branch coverage of the module is 100%, and 80% is asked for.",
+        "The grader also runs your tests on other versions of slope.py: they must accept the correct ones, "
+        "and notice 80% of the planted bugs.",
     ]
 
 
