@@ -18,19 +18,9 @@ README = Path(__file__).with_name("templates") / "bundle_readme.md"
 
 # What `course.py check` imports, and nothing else of the engine.
 ENGINE = (
-    *("__init__", "arrangement", "cells", "cli", "codec", "evidence", "feedback", "graded", "judge", "lab"),
-    *(
-        "labfiles",
-        "launch",
-        "mutants",
-        "mutation",
-        "notebooks",
-        "process",
-        "report",
-        "student",
-        "submission",
-        "worker",
-    ),
+    *("__init__", "arrangement", "cells", "cli", "codec", "evidence", "exports", "feedback", "graded"),
+    *("judge", "lab", "labfiles", "launch", "mutants", "mutation", "notebooks", "process", "report"),
+    *("student", "submission", "worker"),
 )
 SOURCES = (
     *("course.py", "requirements.txt", "constraints.txt", "pyproject.toml", ".gitignore", ".gitattributes"),

@@ -17,6 +17,7 @@ from autograder.graded import came_back
 from autograder.judge import QuestionResult, Verdict
 from autograder.lab import OWN_TESTS, Lab, Question
 from itemmarket.atomic import write_text
+from itemmarket.checks import STOPPED
 from itemmarket.own_tests import describe_own_tests
 from itemmarket.verdicts import Margin
 
@@ -29,6 +30,9 @@ STATUS_WORDS = {
     "timed-out": "Something ran into its time limit. All the rest was graded.",
     "crashed": "Something ended the process that ran your code. All the rest was graded.",
 }
+STOPPED_HINT = (
+    "Look for a loop that never ends, for far more work than was asked, or for what ends the process."
+)
 NO_TESTS = "No tests were run: the module or the test file is missing."
 
 
@@ -45,7 +49,8 @@ class Remark:
     answer : tuple of str
         What came back, line by line; empty where the check passed.
     brief : bool
-        Whether it only repeats that a question is not done yet: then the page names what is expected, no more.
+        Whether the question's earlier check failed for the same reason, such as work not done yet: then the page
+        names what is expected, and no more.
     """
 
     expected: str
@@ -131,16 +136,18 @@ def _remarks(result: QuestionResult, verdict: Verdict, told: set[tuple[str, ...]
             tried="Your tests were run on your own module under branch coverage, and on others if there are any.",
             answer=(first, *lines),
         )
-    undone = False
+    causes: set[str] = set()
     for check in result.checks:
-        not_done = not check.passed and "NotImplementedError" in f"{check.kind} {check.message}"
+        stopped = check.kind == STOPPED
+        undone = "NotImplementedError" in f"{check.kind} {check.message}"
+        cause = "" if check.passed else "stopped" if stopped else "undone" if undone else ""
         answer = tuple(came_back(check)) if not check.passed else ()
         if answer and answer in told and len(answer) > 1:
             answer = (answer[0], "(as above)")
         told.add(answer)
-        brief = not_done and undone
-        undone |= not_done
-        yield Remark(check.title, check.passed, check.tried, check.hint, check.visible, answer, brief)
+        hint = STOPPED_HINT if stopped else check.hint
+        yield Remark(check.title, check.passed, check.tried, hint, check.visible, answer, cause in causes)
+        causes |= {cause} - {""}
 
 
 def _words(text: str) -> Markup:

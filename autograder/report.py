@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder.evidence import WORDS, observed, similarity_flag
+from autograder.exports import safe_cell
 from autograder.feedback import environment
 from autograder.judge import Verdict
 from autograder.lab import Lab
@@ -44,7 +45,8 @@ def write_grades(path: Path, lab: str, rows: Sequence[Row]) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(sorted([*others, *rows], key=lambda row: (row["lab"], row["student"])))
+    lines = sorted([*others, *rows], key=lambda row: (row["lab"], row["student"]))
+    writer.writerows(line | {"student": safe_cell(line["student"])} for line in lines)
     write_text(path, text.getvalue())
 
 

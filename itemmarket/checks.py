@@ -21,6 +21,7 @@ from itemmarket.errors import MarketDataError
 from itemmarket.student import Student, StudentError, SubmissionError
 from itemmarket.verdicts import CheckResult, Margin
 
+STOPPED = "Your code was stopped: it ran into a limit, or its process ended."
 _WORDS = re.compile(r"[A-Za-z]+(?:[ -][A-Za-z]+)*")
 _EXCEPTIONS = {
     name
@@ -227,7 +228,7 @@ def _kind(error: BaseException) -> str:
         known = [name for name in names if name in _EXCEPTIONS]
         return f"Your code raised {known[0]}." if known else "Your code raised an error."
     if isinstance(error, SubmissionError):
-        return "Your code was stopped: it ran into a limit, or its process ended."
+        return STOPPED
     if isinstance(error, AssertionError):
         return "An answer came back, but not the expected one."
     if isinstance(error, NotImplementedError):
