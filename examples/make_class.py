@@ -65,10 +65,10 @@ def submissions(stub: Files, solution: Files, variant: str) -> dict[str, Files]:
         "emil": solution  # neither saving, loading nor answers: exactly those points are missing
         | {
             "mlp.py": module[: module.index("    def save(")] + partial,
-            "test_mlp.py": tests[: tests.index("def test_save_and_load")].rstrip() + "\n",
+            "test_mlp.py": tests[: tests.index('@pytest.mark.parametrize("hidden"')].rstrip() + "\n",
             f"{LAB}.ipynb": without_answers(solution[f"{LAB}.ipynb"], stub[f"{LAB}.ipynb"]),
         },
-        "fatima": solution  # one small test: few branches, few points for tests
+        "fatima": solution  # one small test, which notices no planted bug: no points for tests
         | {
             "test_mlp.py": "from mlp import make_network\n\n\ndef test_network():\n    assert make_network(3)\n"
         },

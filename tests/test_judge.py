@@ -1,6 +1,7 @@
 """What real submissions earn: right where they are right, and not a point more or less."""
 
 import copy
+import dataclasses
 import os
 import shutil
 
@@ -15,7 +16,7 @@ from itemmarket.checks import CheckFileError
 from itemmarket.verdicts import Margin
 from tests.labs.handing_in import FOLDER, hand_in, hand_in_stub, slope_lab
 
-LAB = slope_lab()
+LAB = dataclasses.replace(slope_lab(), variants={}, mutants=())  # planted bugs have tests of their own
 FULL = {"fitting": 4, "prediction": 4, "report": 2, "own_tests": 2}
 PREDICT = "        return self.slope * x + self.intercept\n"
 REFUSE = '            raise ValueError("a line needs at least two points")\n'
