@@ -233,9 +233,22 @@ check("reading")
 # %% [markdown]
 # ## Task 10: your own tests (4 points)
 #
-# Fill in `test_mlp.py`. Full marks: all your tests pass, and they run more than 80 % of the branches of `mlp.py`.
+# Fill in `test_mlp.py`; add tests of your own if you like. Four rules decide what they earn:
 #
-# *Hint*: every `if` has two branches. Which of your tests takes the second one?
+# - all your tests pass on your `mlp.py`; one of ten that fails costs a tenth of the points;
+# - they run more than 80 % of its branches; below that the points shrink in proportion;
+# - they notice 80 % of the bugs that the grader plants in a correct `mlp.py`, one at a time. The bugs are slips
+#   that tasks 1 to 6 warn of. The share that you notice caps the points: a test that calls everything and asserts
+#   nothing runs every branch and notices little;
+# - they accept other correct solutions. A test that turns one of them down makes all your tests worth 0, so test
+#   what a docstring promises, never how your code keeps it. Names that start with an underscore, helpers of yours,
+#   the exact words of a message or the third digit of a loss are no promises.
+#
+# Planted bugs and other solutions stay with the grader; `check` shows the first two rules. Keep the data small:
+# the grader spends one minute of computing time on all the bugs together, and those it cannot reach do not count.
+#
+# *Hint*: every `if` has two branches. Which of your tests takes the second one? And for each slip that you nearly
+# made yourself: which of your tests would have caught it?
 
 # %% nbgrader={"grade": true, "grade_id": "own_tests", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
 check("own_tests")

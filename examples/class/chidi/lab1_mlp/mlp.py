@@ -1,6 +1,7 @@
-"""Прогноз логарифма изменения цены: другое, но верное решение (DataLoader, float64, класс сети, numpy-проверки)."""
+"""Прогноз логарифма изменения цены: другое, но верное решение (DataLoader, обучение в float64, numpy-проверки)."""
 
 import copy
+import itertools
 import math
 
 import numpy as np
@@ -20,6 +21,8 @@ class Standardiser:
         Largest absolute value after scaling.
     """
 
+    mean = scale = None
+
     def __init__(self, limit=5.0):
         self.limit = limit
 
@@ -37,9 +40,9 @@ class Standardiser:
             Itself.
         """
         X = np.asarray(X, dtype=np.float64)
-        self.centre = X.mean(0)
-        self.spread = X.std(0)
-        self.spread[self.spread == 0] = 1
+        self.mean = X.mean(0)
+        self.scale = X.std(0)
+        self.scale[self.scale == 0] = 1
         return self
 
     def transform(self, X):
@@ -55,27 +58,12 @@ class Standardiser:
         numpy.ndarray
             Scaled inputs, float32.
         """
-        z = (np.asarray(X, dtype=np.float64) - self.centre) / self.spread
+        z = (np.asarray(X, dtype=np.float64) - self.mean) / self.scale
         return np.maximum(np.minimum(z, self.limit), -self.limit).astype("float32")
 
 
-class Block(torch.nn.Sequential):
-    """A hidden layer with its activation and dropout.
-
-    Parameters
-    ----------
-    n_in, n_out : int
-        Widths before and after.
-    p : float
-        Share of silenced units.
-    """
-
-    def __init__(self, n_in, n_out, p):
-        super().__init__(torch.nn.Linear(n_in, n_out), torch.nn.ReLU(inplace=True), torch.nn.Dropout(p))
-
-
 def make_network(n_features, hidden=(128, 64), dropout=0.2):
-    """Stack blocks and one linear output.
+    """Stack hidden layers and one linear output.
 
     Parameters
     ----------
@@ -92,8 +80,11 @@ def make_network(n_features, hidden=(128, 64), dropout=0.2):
         The network.
     """
     widths = [n_features, *hidden]
-    blocks = [Block(a, b, dropout) for a, b in zip(widths[:-1], widths[1:], strict=True)]
-    return torch.nn.Sequential(*blocks, torch.nn.Linear(widths[-1], 1))
+    blocks = (
+        (torch.nn.Linear(a, b), torch.nn.ReLU(inplace=True), torch.nn.Dropout(dropout))
+        for a, b in itertools.pairwise(widths)
+    )
+    return torch.nn.Sequential(*itertools.chain.from_iterable(blocks), torch.nn.Linear(widths[-1], 1))
 
 
 def check_inputs(X, y=None, n_features=None):
@@ -133,27 +124,31 @@ class PyTorchPredictor:
 
     Parameters
     ----------
-    **options
-        See ``DEFAULTS``.
+    hidden : tuple of int
+        Widths of the hidden layers.
+    dropout, learning_rate, validation_fraction : float
+        Share of silenced units, step size, share of the last rows that are not trained on.
+    batch_size, max_epochs, patience, seed : int
+        Rows per step, most epochs, epochs to wait for a better one, seed of everything random.
     """
 
-    DEFAULTS = {
-        "hidden": (128, 64),
-        "dropout": 0.2,
-        "learning_rate": 3e-3,
-        "batch_size": 512,
-        "max_epochs": 20,
-        "patience": 3,
-        "validation_fraction": 0.1,
-        "seed": 0,
-    }
-
-    def __init__(self, **options):
-        unknown = options.keys() - self.DEFAULTS.keys()
-        if unknown:
-            raise TypeError(f"unknown options: {sorted(unknown)}")
-        self.options = {**self.DEFAULTS, **options}
-        self.model = None
+    def __init__(
+        self,
+        hidden=(128, 64),
+        dropout=0.2,
+        learning_rate=3e-3,
+        batch_size=512,
+        max_epochs=20,
+        patience=3,
+        validation_fraction=0.1,
+        seed=0,
+    ):
+        self.hidden, self.dropout, self.learning_rate = tuple(hidden), dropout, learning_rate
+        self.batch_size, self.max_epochs, self.patience = batch_size, max_epochs, patience
+        self.validation_fraction, self.seed = validation_fraction, seed
+        self.network = None
+        self.standardiser, self.y_scale = Standardiser(), 1.0
+        self.validation_losses_, self.best_epoch_ = [], -1
 
     def fit(self, X, y):
         """Train with early stopping on the last rows.
@@ -170,44 +165,44 @@ class PyTorchPredictor:
         PyTorchPredictor
             Itself.
         """
-        o = self.options
         X, y = np.asarray(X), np.asarray(y, dtype=np.float64)
         check_inputs(X, y)
-        cut = len(X) - max(1, math.ceil(len(X) * o["validation_fraction"] - 1e-9))
+        cut = len(X) - max(1, round(len(X) * self.validation_fraction))
         if cut < 1:
             raise ValueError("too few rows")
-        generator = torch.Generator().manual_seed(o["seed"])
-        torch.manual_seed(o["seed"])
-        self.scaler = Standardiser().fit(X[:cut])
-        self.spread = np.std(y[:cut]) or 1.0
-        inside = torch.tensor(self.scaler.transform(X), dtype=torch.float64)
-        wanted = torch.tensor(y / self.spread)
+        generator = torch.Generator().manual_seed(self.seed)
+        torch.manual_seed(self.seed)
+        self.standardiser = Standardiser().fit(X[:cut])
+        self.y_scale = float(np.std(y[:cut])) or 1.0
+        inside = torch.tensor(self.standardiser.transform(X), dtype=torch.float64)
+        wanted = torch.tensor(y / self.y_scale)
         loader = DataLoader(
-            TensorDataset(inside[:cut], wanted[:cut]), o["batch_size"], shuffle=True, generator=generator
+            TensorDataset(inside[:cut], wanted[:cut]), self.batch_size, shuffle=True, generator=generator
         )
-        self.model = make_network(X.shape[1], o["hidden"], o["dropout"]).double()
-        optimiser = torch.optim.Adam(self.model.parameters(), o["learning_rate"])
+        network = make_network(X.shape[1], self.hidden, self.dropout).double()
+        optimiser = torch.optim.Adam(network.parameters(), self.learning_rate)
         self.validation_losses_ = []
         best, waited = math.inf, 0
-        for epoch in range(o["max_epochs"]):
-            self.model.train()
+        for epoch in range(self.max_epochs):
+            network.train()
             for xb, yb in loader:
                 optimiser.zero_grad(set_to_none=True)
-                ((self.model(xb).squeeze(1) - yb) ** 2).mean().backward()
+                ((network(xb).squeeze(1) - yb) ** 2).mean().backward()
                 optimiser.step()
-            self.model.eval()
+            network.eval()
             with torch.inference_mode():
-                error = self.model(inside[cut:]).squeeze(1) - wanted[cut:]
-            loss = float((error**2).mean()) * self.spread**2
+                error = network(inside[cut:]).squeeze(1) - wanted[cut:]
+            loss = float((error**2).mean()) * self.y_scale**2
             self.validation_losses_.append(loss)
             if loss < best:
                 best, waited, self.best_epoch_ = loss, 0, epoch
-                kept = copy.deepcopy(self.model.state_dict())
+                kept = copy.deepcopy(network.state_dict())
             else:
                 waited += 1
-            if waited == o["patience"]:
+            if waited == self.patience:
                 break
-        self.model.load_state_dict(kept)
+        network.load_state_dict(kept)
+        self.network = network.float()
         return self
 
     def predict(self, X):
@@ -221,15 +216,15 @@ class PyTorchPredictor:
         Returns
         -------
         numpy.ndarray
-            Forecasts, shape (n,).
+            Forecasts, shape (n,), float32.
         """
-        if self.model is None:
+        if self.network is None:
             raise NotFittedError("call fit first")
         X = np.asarray(X)
-        check_inputs(X, n_features=len(self.scaler.centre))
+        check_inputs(X, n_features=len(self.standardiser.mean))
         with torch.inference_mode():
-            scaled = self.model.eval()(torch.tensor(self.scaler.transform(X), dtype=torch.float64))
-        return scaled.numpy().ravel() * self.spread
+            scaled = self.network.eval()(torch.from_numpy(self.standardiser.transform(X)))
+        return scaled.numpy().ravel() * np.float32(self.y_scale)
 
     def save(self, path):
         """Write an artefact.
@@ -239,11 +234,16 @@ class PyTorchPredictor:
         path : str
             Folder.
         """
-        if self.model is None:
+        if self.network is None:
             raise NotFittedError("call fit first")
-        arrays = {f"w/{name}": value.numpy() for name, value in self.model.state_dict().items()}
-        arrays |= {"centre": self.scaler.centre, "spread": self.scaler.spread}
-        config = {**self.options, "hidden": list(self.options["hidden"]), "y_spread": float(self.spread)}
+        arrays = {f"w/{name}": value.numpy() for name, value in self.network.state_dict().items()}
+        arrays |= {"centre": self.standardiser.mean, "spread": self.standardiser.scale}
+        config = {
+            "hidden": list(self.hidden),
+            "dropout": self.dropout,
+            "limit": self.standardiser.limit,
+            "y_spread": self.y_scale,
+        }
         itemmarket.save_artefact(path, class_name=type(self).__name__, config=config, arrays=arrays)
 
     @classmethod
@@ -261,15 +261,18 @@ class PyTorchPredictor:
             The model.
         """
         artefact = itemmarket.load_artefact(path, class_name=cls.__name__)
-        config = dict(artefact.config)
-        spread = config.pop("y_spread")
-        model = cls(**config)
-        model.spread = spread
-        model.scaler = Standardiser()
-        model.scaler.centre, model.scaler.spread = artefact.arrays["centre"], artefact.arrays["spread"]
-        model.model = make_network(len(model.scaler.centre), config["hidden"], config["dropout"]).double()
+        config = artefact.config
+        model = cls(config["hidden"], config["dropout"])
+        model.y_scale = config["y_spread"]
+        model.standardiser = Standardiser(config["limit"])
+        model.standardiser.mean, model.standardiser.scale = (
+            artefact.arrays["centre"],
+            artefact.arrays["spread"],
+        )
+        model.network = make_network(len(model.standardiser.mean), model.hidden, model.dropout)
         weights = {
             key[2:]: torch.tensor(value) for key, value in artefact.arrays.items() if key.startswith("w/")
         }
-        model.model.load_state_dict(weights)
+        model.network.load_state_dict(weights)
+        model.network.eval()
         return model
