@@ -1,21 +1,18 @@
 """The verbs ``grade`` (a class) and ``check`` (a student's own folder, visible checks only)."""
 
 import argparse
-import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
 from autograder.graded import explanation
 from autograder.judge import Verdict, judge
 from autograder.lab import OWN_TESTS, Lab, LabError, load_lab
-from autograder.report import Row
 from autograder.submission import SubmissionsError, read_submission
 from itemmarket.checks import CheckFileError
 from itemmarket.own_tests import announce_mutation, describe_own_tests
@@ -27,25 +24,64 @@ def grade(argv: list[str]) -> int:
     """Grade a class; return 0 when the grader dealt with every submission, whatever their scores."""
     from autograder.grade import grade_class
     from autograder.gradebook import GradebookError
+    from autograder.isolation import MODES, OFF_WARNING, IsolationError
+    from autograder.pool import JudgesError
+    from autograder.table import LiveTable
 
     parser = argparse.ArgumentParser(prog="course.py grade", description="Grade the submissions of a lab.")
-    parser.add_argument("lab", metavar="LAB", help="name of the lab")
-    parser.add_argument("submitted", metavar="SUBMITTED", type=Path, help="folder with STUDENT/LAB/ in it")
-    parser.add_argument("--out", metavar="DIR", type=Path, help="where to write (default: build/grades/LAB)")
-    parser.add_argument(
-        "--workers", metavar="N", type=_positive, default=os.cpu_count() or 1, help="submissions at a time"
+    add = parser.add_argument
+    add("lab", metavar="LAB", nargs="?", help="name of the lab")
+    add(
+        "submitted",
+        metavar="SUBMITTED",
+        nargs="?",
+        type=Path,
+        help="folder with STUDENT/LAB/, or an LMS's ZIP",
     )
+    add("--out", metavar="DIR", type=Path, help="where to write (default: build/grades/LAB)")
+    add("--workers", metavar="N", type=_positive, default=os.cpu_count() or 1, help="submissions at a time")
+    add("--scheduler", metavar="ADDRESS", help="let a Dask cluster judge, such as tcp://HOST:8786")
+    add("--resume", action="store_true", help="go on with a grading that was ended: keep its verdicts")
+    add("--isolation", choices=MODES, default="auto", help="of submissions (default: the strongest there is)")
+    add("--self-test", action="store_true", help="try escapes on this machine, print what holds, and end")
     options = parser.parse_args(argv)
+    if options.self_test:
+        from autograder.selftest import self_test
+
+        return self_test()
+    if options.submitted is None:
+        parser.error("LAB and SUBMITTED are needed")
+    if options.isolation == "off":
+        print(f"grade: WARNING: {OFF_WARNING}", file=sys.stderr)
     try:
         lab = load_lab(_find_lab(options.lab, ["solutions"]))
         out = options.out or ROOT / "build" / "grades" / lab.name
-        with _live_table(lab) as show:
-            result = grade_class(lab, options.submitted, out, options.workers, show)
-    except (SubmissionsError, GradebookError, LabError, CheckFileError, OSError) as error:
+        submitted = _collected(options.submitted, lab, out)
+        with LiveTable(lab.title, Console()) as table:
+            result = grade_class(
+                lab,
+                submitted,
+                out,
+                workers=options.workers,
+                isolation=options.isolation,
+                scheduler=options.scheduler,
+                resume=options.resume,
+                progress=table,
+            )
+    except (
+        *(SubmissionsError, GradebookError, LabError, CheckFileError),
+        *(IsolationError, JudgesError, OSError),
+    ) as error:
         print(f"grade: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("grade: stopped; the same command with --resume goes on", file=sys.stderr)
+        return 130
     for student, why in result.failures.items():
         print(f"grade: the grader failed on {student}: {why}", file=sys.stderr)
+    if result.resumed:
+        print(f"{result.resumed} of {len(result.rows)} verdicts were there already.")
+    print(f"Isolation: {result.isolation}. {result.deadline.describe()}")
     print(f"Grades, feedback and gradebook are in {result.folder}")
     print(f"Report: {result.folder / 'report.html'}")
     return 1 if result.failures else 0
@@ -94,26 +130,13 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-@contextlib.contextmanager
-def _live_table(lab: Lab) -> Iterator[Callable[[Row, float], None]]:
-    """Show rows as they come: a table that grows on a terminal; elsewhere it is printed once, at the end."""
-    table = Table(title=lab.title)
-    for column, side in (("Student", "left"), ("Score", "right"), ("Status", "left"), ("Flags", "left")):
-        table.add_column(column, justify=side)
-    table.add_column("Seconds", justify="right")
+def _collected(submitted: Path, lab: Lab, out: Path) -> Path:
+    """Return the folder of the submissions: unpacked, where an LMS gave a ZIP."""
+    if submitted.suffix.lower() != ".zip":
+        return submitted
+    from autograder.collect import collect
 
-    def show(row: Row, seconds: float) -> None:
-        score = f"{row['score']} / {row['max_score']}" if row["score"] else "-"
-        cells = (row["student"], score, row["status"], row["flags"], f"{seconds:.1f}")
-        table.add_row(*map(escape, cells))
-
-    console = Console()
-    if console.is_terminal:
-        with Live(table, console=console, refresh_per_second=4):
-            yield show
-    else:
-        yield show
-        console.print(table)
+    return collect(submitted, lab, out / ".grading" / lab.name / "collected")
 
 
 def _print_verdict(console: Console, lab: Lab, verdict: Verdict) -> bool:

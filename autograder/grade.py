@@ -1,16 +1,25 @@
-"""A whole class: submissions are judged in a pool of processes, and one process writes what comes of them."""
+"""A whole class: submissions are judged in other processes, and one process writes what comes of them."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import contextlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from autograder.deadline import Calibration, Deadline
 from autograder.feedback import write_feedback
 from autograder.gradebook import CourseRoot, check_folder
-from autograder.judge import Verdict
 from autograder.lab import Lab
-from autograder.pool import judge_one, outcomes, process_pool
+from autograder.outcomes import Outcome, outcomes
+from autograder.pool import Judges, LocalJudges, Terms
 from autograder.report import COLUMNS, Row, grade_row, write_grades, write_report
-from autograder.submission import find_submissions
+from autograder.store import Store, depends_on
+from autograder.submission import HandedIn, find_submissions, pack
+from autograder.table import Progress
+from itemmarket.atomic import remove_leftovers
+
+GRACE_SECONDS = 120  # of a judge beyond what it allows the submission: the checks' own work
+_WRITE_SECONDS = 1.0  # the table of grades is written no more often
 
 
 @dataclass
@@ -21,27 +30,39 @@ class ClassResult:
     ----------
     folder : Path
         The course root with all outputs.
+    isolation : str
+        How submissions were kept apart.
+    deadline : Deadline
+        What a call was allowed, and what the reference needed.
     rows : list of dict
         The lines of ``grades.csv`` for this lab.
     failures : dict of str to str
         Students whose submission the *grader* could not deal with, and why.
+    resumed : int
+        How many verdicts had been stored by an earlier run.
     """
 
     folder: Path
+    isolation: str
+    deadline: Deadline
     rows: list[Row] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
+    resumed: int = 0
 
 
 def grade_class(
     lab: Lab,
     submitted: Path,
     out: Path,
-    workers: int,
-    show: Callable[[Row, float], None] = lambda row, seconds: None,
+    workers: int = 1,
+    isolation: str = "auto",
+    scheduler: str | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
 ) -> ClassResult:
     """Grade all submissions of a lab.
 
-    Results are written as they come: to the gradebook, the table of grades and the student's feedback.
+    Results are written as they come: the verdict first, then gradebook, feedback and the table of grades.
 
     Parameters
     ----------
@@ -52,9 +73,15 @@ def grade_class(
     out : Path
         The course root to make or to bring up to date.
     workers : int
-        How many submissions are judged at the same time.
-    show : callable
-        Called with each row and the seconds that it took.
+        How many submissions are judged at the same time on this machine.
+    isolation : str
+        One of :data:`autograder.isolation.MODES`.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers judge in place of this machine.
+    resume : bool
+        Whether verdicts of a run that was ended count, where nothing that they depend on has changed.
+    progress : Progress, optional
+        Is told what goes on.
 
     Returns
     -------
@@ -63,36 +90,100 @@ def grade_class(
 
     Raises
     ------
-    SubmissionsError, GradebookError, LabError
-        If nothing can be graded at all.
+    SubmissionsError, GradebookError, LabError, IsolationError, JudgesError
+        If nothing can be graded at all, or not on.
     """
     submissions = find_submissions(submitted, lab.name)
     check_folder(out)
-    verdicts: list[Verdict] = []
-    result = ClassResult(out.resolve())
-    with process_pool(lab, min(workers, len(submissions))) as pool:
-        futures = {pool.submit(judge_one, *item): item for item in submissions.items()}
-        try:
-            course = CourseRoot(out, lab)  # while the pool is at work already
-            for student, outcome in outcomes(lab, futures):
-                try:
-                    if isinstance(outcome, Exception):
-                        raise outcome
-                    submission, verdict = outcome
-                    row, seconds = grade_row(verdict, *course.record(submission, verdict)), verdict.seconds
-                    write_feedback(out, lab, verdict)
-                    verdicts.append(verdict)
-                except Exception as error:  # whatever the grader cannot do for one, it does for the others
-                    result.failures[student] = f"{type(error).__name__}: {error}"
-                    row, seconds = _failed_row(lab, student), 0.0
-                result.rows.append(row)
-                write_grades(out / "grades.csv", lab.name, result.rows)
-                show(row, seconds)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    write_report(out / "report.html", lab, verdicts, result.rows)
+    out = out.resolve()
+    remove_leftovers(out)
+    store = Store(out, lab)
+    if not resume:
+        store.clear()
+    progress = progress or Progress()
+    progress.begin(len(submissions))
+    with open_judges(min(workers, len(submissions)), scheduler) as judges:
+        terms = judges.terms(lab, isolation, 3 * lab.limits.submission_seconds + GRACE_SECONDS)
+        calibration = Calibration(judges, terms, lab, store.folder / "deadline.json")
+        with CourseRoot(out, lab) as course:  # while the reference is judged
+            result = ClassResult(out, terms.isolation, calibration.result())
+            terms = replace(terms, limits=result.deadline.limits(lab.limits))
+            recorder = _Recorder(lab, out, course, store, terms, result)
+            known = recorder.known(submissions) if resume else []
+            for outcome in outcomes(
+                judges,
+                terms,
+                students=[student for student in submissions if student not in known],
+                pack=lambda student: pack(lab, student, submissions[student]),
+                ready=(Outcome(s, pack(lab, s, submissions[s]), store.read(s)) for s in known),
+                running=progress.running,
+            ):
+                progress.finished(*recorder.settle(outcome))
+    write_grades(out / "grades.csv", lab.name, result.rows)
+    result.resumed = len(known)
+    write_report(out / "report.html", lab, store.verdicts(recorder.recorded), result.rows)
     return result
+
+
+def open_judges(workers: int, scheduler: str | None) -> contextlib.AbstractContextManager[Judges]:
+    """Return the processes that judge: of this machine, or of a cluster.
+
+    Raises
+    ------
+    JudgesError
+        If the cluster cannot be reached or cannot judge.
+    """
+    if scheduler is None:
+        return LocalJudges(workers)
+    from autograder.cluster import ClusterJudges  # a second of imports that one machine need not wait for
+
+    return ClusterJudges(scheduler)
+
+
+class _Recorder:
+    """Writes what came of each submission to all places where it belongs."""
+
+    def __init__(
+        self, lab: Lab, out: Path, course: CourseRoot, store: Store, terms: Terms, result: ClassResult
+    ) -> None:
+        self._lab, self._out, self._course, self._store = lab, out, course, store
+        self._terms, self._result = terms, result
+        self._written = time.monotonic()
+        self.recorded: list[str] = []
+
+    def known(self, submissions: Mapping[str, Path]) -> list[str]:
+        """Return the students whose verdict is stored and still holds."""
+        return [
+            student
+            for student, folder in submissions.items()
+            if self._store.read(student, self._depends_on(pack(self._lab, student, folder))) is not None
+        ]
+
+    def settle(self, outcome: Outcome) -> tuple[Row, float]:
+        """Store and record one outcome; return its row and the seconds that judging took."""
+        student = outcome.student
+        try:
+            judged = outcome.result
+            if isinstance(judged, Exception):
+                raise judged
+            if isinstance(judged, str):
+                judged = self._store.write(student, self._depends_on(outcome.handed_in), judged)
+            verdict = judged.verdict
+            row = grade_row(verdict, *self._course.record(outcome.handed_in, judged))
+            write_feedback(self._out, self._lab, verdict)
+            seconds = verdict.seconds
+            self.recorded.append(student)
+        except Exception as error:  # whatever the grader cannot do for one, it does for the others
+            self._result.failures[student] = f"{type(error).__name__}: {error}"
+            row, seconds = _failed_row(self._lab, student), 0.0
+        self._result.rows.append(row)
+        if time.monotonic() - self._written > _WRITE_SECONDS:
+            write_grades(self._out / "grades.csv", self._lab.name, self._result.rows)
+            self._written = time.monotonic()
+        return row, seconds
+
+    def _depends_on(self, handed_in: HandedIn) -> str:
+        return depends_on(handed_in, self._terms.sources, self._terms.isolation)
 
 
 def _failed_row(lab: Lab, student: str) -> Row:

@@ -5,12 +5,15 @@ nbgrader makes the assignment and keeps the gradebook. Scores come from our judg
 comments, extra credit, extensions, due dates) is never touched.
 """
 
+import contextlib
 import logging
 import os
 import shutil
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from nbformat import NotebookNode
 from traitlets.config import Config, PyFileConfigLoader
@@ -20,8 +23,9 @@ from autograder.judge import Verdict
 from autograder.lab import Lab
 from autograder.markers import stub_module
 from autograder.notebooks import notebook_bytes, read_notebook
-from autograder.submission import Submission
-from itemmarket.atomic import atomic_folder, write_text
+from autograder.store import Judged
+from autograder.submission import HandedIn
+from itemmarket.atomic import atomic_folder, atomic_path, write_text
 
 CONFIG = '''"""An nbgrader course root. Open the formgrader with `jupyter lab` or `jupyter server` in this folder."""
 
@@ -54,19 +58,32 @@ class CourseRoot:
     """
 
     def __init__(self, folder: Path, lab: Lab) -> None:
+        from nbgrader.api import Gradebook  # a second of imports, while judges are at work already
+
         self.folder, self.lab = folder.resolve(), lab
         check_folder(self.folder)
         self._url = f"sqlite:///{self.folder / 'gradebook.db'}"
         _find_alembic()
         if not (self.folder / "nbgrader_config.py").exists():
             write_text(self.folder / "nbgrader_config.py", CONFIG)
+        if not (self.folder / "gradebook.db").exists():
+            self._create_gradebook()
         with atomic_folder(self.folder / "source" / lab.name) as source:
             self._write_source(source)
         self._generate_assignment()
         self._release = read_notebook(self.folder / "release" / lab.name / lab.files[0])
+        self._gradebook = Gradebook(self._url)  # one for the class: SQLAlchemy compiles each statement once
 
-    def record(self, submission: Submission, verdict: Verdict) -> tuple[float, list[str]]:
-        """Write one verdict.
+    def __enter__(self) -> "CourseRoot":
+        """Return itself; the ``with`` block closes the gradebook."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Close the gradebook."""
+        self._gradebook.close()
+
+    def record(self, handed_in: HandedIn, judged: Judged) -> tuple[float, list[str]]:
+        """Write what a judge made of a submission; doing so again changes nothing.
 
         Returns
         -------
@@ -75,33 +92,30 @@ class CourseRoot:
         list of str
             Flags that say so.
         """
-        student, name = submission.student, self.lab.name
-        notebook = graded_notebook(self._release, submission, verdict)
+        student, name, verdict = handed_in.student, self.lab.name, judged.verdict
+        notebook = graded_notebook(self._release, judged.arrangement, verdict)
         with atomic_folder(self.folder / "submitted" / student / name) as target:
-            self._copy(submission, target)
-            if submission.timestamp:
-                stamp = submission.timestamp.strftime("%Y-%m-%d %H:%M:%S UTC\n")
+            _write_files(handed_in, target)
+            if handed_in.timestamp:
+                stamp = handed_in.timestamp.strftime("%Y-%m-%d %H:%M:%S UTC\n")
                 (target / "timestamp.txt").write_bytes(stamp.encode())
         with atomic_folder(self.folder / "autograded" / student / name) as target:
-            self._copy(submission, target)
+            _write_files(handed_in, target)
             (target / self.lab.files[0]).write_bytes(notebook_bytes(notebook))
         write_text(self.folder / "logs" / student / f"{name}.txt", verdict.log)
-        self._write_scores(submission, verdict)
+        self._write_scores(handed_in, verdict)
         self._assign_late_penalty(student, notebook)
         return self._final_score(student)
 
-    def _write_scores(self, submission: Submission, verdict: Verdict) -> None:
-        from nbgrader.api import Gradebook
+    def _write_scores(self, handed_in: HandedIn, verdict: Verdict) -> None:
         from sqlalchemy.exc import SAWarning
 
-        name, student = self.lab.name, submission.student
-        with warnings.catch_warnings(), Gradebook(self._url) as gradebook:
-            warnings.simplefilter(
-                "ignore", SAWarning
-            )  # nbgrader adds rows in an order that SQLAlchemy dislikes
+        name, student = self.lab.name, handed_in.student
+        with warnings.catch_warnings(), self._session() as gradebook:
+            warnings.simplefilter("ignore", SAWarning)  # nbgrader's order of rows displeases SQLAlchemy
             gradebook.update_or_create_student(student)
             entry = gradebook.update_or_create_submission(name, student)
-            entry.timestamp = submission.timestamp
+            entry.timestamp = handed_in.timestamp
             for result in verdict.questions:
                 grade = gradebook.find_grade(result.question.name, name, name, student)
                 changed = grade.auto_score != result.score
@@ -120,15 +134,28 @@ class CourseRoot:
         AssignLatePenalties(config=config, log=_silent([])).preprocess(notebook, {"nbgrader": keys})
 
     def _final_score(self, student: str) -> tuple[float, list[str]]:
-        from nbgrader.api import Gradebook
-
         name = self.lab.name
-        with Gradebook(self._url) as gradebook:
+        with self._session() as gradebook:
             notebook = gradebook.find_submission_notebook(name, name, student)
             by_hand = any(g.manual_score is not None or g.extra_credit for g in notebook.grades)
             penalty = notebook.late_submission_penalty or 0.0
             flags = ["score-by-hand"] * by_hand + ["late-penalty"] * (penalty > 0)
             return max(0.0, round(notebook.score - penalty, 2)), flags
+
+    @contextlib.contextmanager
+    def _session(self) -> Iterator[Any]:
+        """Yield the gradebook, and forget all that was read: others may write between two submissions."""
+        try:
+            yield self._gradebook
+        finally:
+            self._gradebook.db.remove()
+
+    def _create_gradebook(self) -> None:
+        """Make an empty gradebook beside its place: nbgrader cannot go on with one that is half made."""
+        from nbgrader.api import Gradebook
+
+        with atomic_path(self.folder / "gradebook.db") as temporary:
+            Gradebook(f"sqlite:///{temporary}").close()
 
     def _write_source(self, source: Path) -> None:
         """Write what nbgrader makes the assignment from; it strips notebooks only, so modules go in as stubs."""
@@ -160,10 +187,11 @@ class CourseRoot:
                 f"nbgrader cannot make the assignment: {error} {' '.join(messages)}"
             ) from error
 
-    def _copy(self, submission: Submission, target: Path) -> None:
-        for name, path in submission.own.items():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target / name)
+
+def _write_files(handed_in: HandedIn, target: Path) -> None:
+    for name, content in handed_in.files.items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_bytes(content)
 
 
 def check_folder(folder: Path) -> None:
@@ -176,7 +204,8 @@ def check_folder(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise GradebookError(f"{folder} is a file: name a folder for the grades")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "nbgrader_config.py").is_file():
+    ours = (folder / "nbgrader_config.py").is_file()  # the first thing that is written, beside what is hidden
+    if folder.is_dir() and not ours and any(path.name[0] != "." for path in folder.iterdir()):
         raise GradebookError(
             f"{folder} is not empty and no nbgrader course (it has no nbgrader_config.py): "
             "name an empty folder or that of an earlier grading"

@@ -71,6 +71,8 @@ class Verdict:
         How the submission was kept apart: ``full``, ``container`` or ``off``.
     timings : dict of str to float
         Wall seconds by what they went to: ``own tests``, ``mutants`` and so on; the rest is checks.
+    slowest_call_cpu : float
+        CPU seconds of the call that took the most: of the reference, the measure of a machine.
     """
 
     student: str
@@ -85,6 +87,7 @@ class Verdict:
     evidence: list[Evidence] = field(default_factory=list)
     isolation: str = "off"
     timings: dict[str, float] = field(default_factory=dict)
+    slowest_call_cpu: float = 0.0
 
     @property
     def score(self) -> float:
@@ -164,6 +167,7 @@ def judge(lab: Lab, submission: Submission, hidden: bool = True, launch: Launch 
         timings=timings,
         evidence=[Evidence(flag, fact) for space in workspaces for fact, flag in space.evidence.items()],
         isolation=launch.name,
+        slowest_call_cpu=workspace.slowest_call_cpu,
     )
 
 

@@ -7,7 +7,7 @@ import ast
 import difflib
 import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class Limits:
         Length at which what the student's code prints is cut.
     mutation_cpu_seconds : float
         CPU time for the student's tests on the lab's planted bugs, all of them together.
+    call_cpu_factor : float
+        On a slow machine a call may take as many times what the reference's slowest call takes there.
     """
 
     call_cpu_seconds: float
@@ -44,6 +46,7 @@ class Limits:
     memory_gb: float
     output_bytes: int
     mutation_cpu_seconds: float = 60.0
+    call_cpu_factor: float = 10.0
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -57,7 +60,8 @@ def read_config(path: Path) -> dict[str, Any]:
     config = {"thresholds": {}, "feedback": {}} | config
     types = {"title": str, "module": str, "class": str, "limits": dict, "thresholds": dict, "feedback": dict}
     _complete(config, types, f"{path}")
-    config["limits"] = {"mutation_cpu_seconds": Limits.mutation_cpu_seconds} | config["limits"]
+    defaults = {item.name: item.default for item in fields(Limits) if item.default is not MISSING}
+    config["limits"] = defaults | config["limits"]
     _complete(config["limits"], {item.name: item.type for item in fields(Limits)}, f"{path}: [limits]")
     _complete(config["thresholds"], dict.fromkeys(config["thresholds"], float), f"{path}: [thresholds]")
     for question, words in config["feedback"].items():

@@ -66,6 +66,8 @@ class RemoteWorkspace:
         Bytes that the code printed; ``log`` holds the beginning.
     evidence : dict of str to str
         What an instructor should see, and its flag.
+    slowest_call_cpu : float
+        CPU seconds of the call that took the most, of those that were answered.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class RemoteWorkspace:
         self.timed_out = False
         self.log, self.printed = "", 0
         self.evidence: dict[str, str] = {}
+        self.slowest_call_cpu = 0.0
         self._files, self._cells, self._limits, self._launch = files, cells, limits, launch
         self._temporary = None if launch.folder else tempfile.mkdtemp(prefix="submission-")
         self.folder = launch.folder or str(Path(self._temporary).resolve())
@@ -192,6 +195,7 @@ class RemoteWorkspace:
         began = time.monotonic()
         try:
             answer = self._worker.request(operation, arguments, cpu_seconds, wall_seconds)
+            self.slowest_call_cpu = max(self.slowest_call_cpu, self._worker.cpu_seconds)
         except WorkerDied as error:
             if not self._worker.alive:
                 self._stop()

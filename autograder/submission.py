@@ -1,5 +1,6 @@
 """What a student handed in, read without believing any of it."""
 
+import hashlib
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,8 +22,36 @@ class SubmissionsError(ValueError):
 
 
 @dataclass(frozen=True)
+class HandedIn:
+    """What one student handed in, as plain data: it can be sent to wherever it is judged.
+
+    Attributes
+    ----------
+    student : str
+        Name of the student's folder.
+    files : dict of str to bytes
+        Notebook, Python files and artefact, by their path in the folder.
+    notes : list of str
+        What was left out, in words.
+    timestamp : datetime or None
+        When it was handed in (UTC, naive, as nbgrader keeps it), from ``timestamp.txt`` if there is one.
+    """
+
+    student: str
+    files: dict[str, bytes]
+    notes: list[str] = field(default_factory=list)
+    timestamp: datetime | None = None
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of all that a judge sees of it."""
+        parts = [(name, hashlib.sha256(content).hexdigest()) for name, content in sorted(self.files.items())]
+        return hashlib.sha256(repr((self.student, parts, self.notes)).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
 class Submission:
-    """One student's folder.
+    """One student's folder, as a judge reads it.
 
     Attributes
     ----------
@@ -56,16 +85,6 @@ class Submission:
         """Whether nothing was handed in."""
         return not self.own
 
-    @property
-    def timestamp(self) -> datetime | None:
-        """When it was handed in (UTC, naive, as nbgrader keeps it), from ``timestamp.txt`` if there is one."""
-        try:
-            text = (self.folder / "timestamp.txt").read_text(encoding="utf-8")[:100].strip()
-            moment = datetime.fromisoformat(text.removesuffix(" UTC"))
-        except (OSError, ValueError):
-            return None
-        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
-
 
 def find_submissions(submitted: Path, lab: str) -> dict[str, Path]:
     """Return the folder of each student's submission (which may not exist), by the student's name.
@@ -85,10 +104,36 @@ def find_submissions(submitted: Path, lab: str) -> dict[str, Path]:
     return {student.name: student / lab for student in students}
 
 
+def pack(lab: Lab, student: str, folder: Path) -> HandedIn:
+    """Read what a student handed in, without looking into it.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be read.
+    """
+    notes: list[str] = []
+    files = {name: path.read_bytes() for name, path in _student_files(lab, folder, notes)}
+    return HandedIn(student, files, notes, _timestamp(folder))
+
+
+def unpack(lab: Lab, handed_in: HandedIn, folder: Path) -> Submission:
+    """Write a student's files into an empty folder and read them as :func:`read_submission` does."""
+    own = {name: folder / name for name in handed_in.files}
+    for name, path in own.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(handed_in.files[name])
+    return _read(lab, handed_in.student, folder, own, list(handed_in.notes))
+
+
 def read_submission(lab: Lab, student: str, folder: Path) -> Submission:
     """Read a submission; whatever is wrong with it becomes a note, never an error."""
     notes: list[str] = []
-    own = dict(_student_files(lab, folder, notes))
+    return _read(lab, student, folder, dict(_student_files(lab, folder, notes)), notes)
+
+
+def _read(lab: Lab, student: str, folder: Path, own: dict[str, Path], notes: list[str]) -> Submission:
+    """Put a submission in order; ``notes`` says what was left out of it."""
     public = {path.name: path for path in (lab.visible_checks, lab.folder / "lab.toml")}
     files = {name: path for name, path in own.items() if not name.endswith(".ipynb")} | public
     flags = ["file-left-out"] if notes else []
@@ -108,6 +153,16 @@ def read_submission(lab: Lab, student: str, folder: Path) -> Submission:
     notes += arrangement.notes
     flags += arrangement.flags
     return Submission(student, folder, files, own, arrangement, notes, flags, corrupt)
+
+
+def _timestamp(folder: Path) -> datetime | None:
+    """Return when a submission was handed in; what is no date counts as none."""
+    try:
+        text = (folder / "timestamp.txt").read_text(encoding="utf-8")[:100].strip()
+        moment = datetime.fromisoformat(text.removesuffix(" UTC"))
+    except (OSError, ValueError):
+        return None
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def _student_files(lab: Lab, folder: Path, notes: list[str]) -> Iterator[tuple[str, Path]]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autograder.arrangement import arrange
-from autograder.submission import SubmissionsError, find_submissions, read_submission
+from autograder.submission import SubmissionsError, find_submissions, pack, read_submission, unpack
 from tests.labs.handing_in import hand_in, hand_in_stub, reference_notebook, slope_lab
 
 LAB = slope_lab()
@@ -277,7 +277,7 @@ def test_timestamps_as_nbgrader_writes_them(tmp_path):
         "": None,
     }.items():
         (folder / "timestamp.txt").write_text(text)
-        moment = read_submission(LAB, "ada", folder).timestamp
+        moment = pack(LAB, "ada", folder).timestamp
         assert (moment and moment.isoformat()) == expected
 
 
@@ -303,3 +303,34 @@ def test_json_of_a_duplicated_id_is_read(tmp_path):
     path.write_text(json.dumps(content), encoding="utf-8")
     submission = read_submission(LAB, "ada", folder)
     assert submission.arrangement.runnable(LAB.notebook) == RIGHT
+
+
+def test_what_is_packed_is_read_elsewhere_as_here(tmp_path):
+    folder = hand_in(tmp_path / "in", "ada", edit=lambda notebook: notebook.cells.pop(1))
+    (folder / "artefact" / "deep").mkdir(parents=True)
+    (folder / "artefact" / "deep" / "weights.bin").write_bytes(bytes(range(256)))
+    (folder / "link.py").symlink_to(folder / "slope.py")
+    handed_in = pack(LAB, "ada", folder)
+    (tmp_path / "there").mkdir()
+    here, there = read_submission(LAB, "ada", folder), unpack(LAB, handed_in, tmp_path / "there")
+    assert (there.notes, there.flags, there.arrangement) == (here.notes, here.flags, here.arrangement)
+    assert "link.py is a link or no regular file: it was left out." in there.notes
+    assert list(there.own) == list(here.own) and "link.py" not in there.own
+    assert {n: p.read_bytes() for n, p in there.files.items()} == {
+        n: p.read_bytes() for n, p in here.files.items()
+    }
+
+
+def test_the_digest_is_of_names_contents_and_what_was_left_out(tmp_path):
+    folder = hand_in(tmp_path, "ada")
+    digests = [pack(LAB, "ada", folder).digest, pack(LAB, "ada", folder).digest]
+    (folder / "timestamp.txt").write_text("2026-03-01 12:00:00 UTC")
+    assert digests[0] == digests[1] == pack(LAB, "ada", folder).digest  # lateness is nbgrader's business
+    for change in (
+        lambda: (folder / "slope.py").rename(folder / "other.py"),
+        lambda: (folder / "other.py").write_text("x = 1"),
+        lambda: (folder / "link.py").symlink_to(folder),
+    ):
+        change()
+        digests.append(pack(LAB, "ada", folder).digest)
+    assert len(set(digests)) == 4
