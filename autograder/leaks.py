@@ -68,11 +68,12 @@ def secret_texts(lab: Lab) -> set[str]:
         regions += marked if marked or not solution else [cell.source]
         if marked or not solution:
             public.append(stub(cell.source))
-    hidden = [path.read_text(encoding="utf-8") for path in _hidden_files(lab)]
+    files = {path: path.read_text(encoding="utf-8") for path in _hidden_files(lab)}
+    hidden = list(files.values())
     known = "\n".join(map(_normal, public))
     secrets = {run for text in regions + hidden for run in _telling_runs(_normal(text).split("\n"))}
     secrets |= {region for region in map(_normal, regions) if len(region) >= TELLING_REGION}
-    secrets |= {constant for text in hidden for constant in _constants(text)}
+    secrets |= {text for path, code in files.items() if path.suffix == ".py" for text in _constants(code)}
     return {secret for secret in secrets if secret not in known}
 
 
