@@ -126,7 +126,7 @@ def make_nbgrader_course(root: Path, lab: Lab, submissions: Path) -> None:
     source = root / "source" / lab.name
     source.mkdir(parents=True)
     config = CONFIG.format(
-        exclude={lab.name: list(lab.files[1:])}, timeout=max(30, round(lab.limits.call_wall_seconds))
+        exclude={lab.name: list(lab.files[1:])}, timeout=max(20, round(lab.limits.call_wall_seconds))
     )
     (root / "nbgrader_config.py").write_text(config, encoding="utf-8")
     (source / lab.files[0]).write_bytes(notebook_bytes(nbgrader_notebook(lab)))
@@ -201,9 +201,11 @@ def read_scores(root: Path, lab: Lab) -> dict[str, float | None]:
     scores: dict[str, float | None] = dict.fromkeys(names)
     with Gradebook(f"sqlite:///{root / 'gradebook.db'}") as gradebook:
         for submission in gradebook.assignment_submissions(lab.name):
-            grades = [grade.auto_score for notebook in submission.notebooks for grade in notebook.grades]
-            complete = bool(grades) and None not in grades
-            scores[submission.student.id] = round(sum(grades), 2) if complete else None
+            grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+            graded = bool(grades) and all(
+                g.auto_score is not None or g.manual_score is not None for g in grades
+            )
+            scores[submission.student.id] = round(submission.score, 2) if graded else None
     return scores
 
 

@@ -8,6 +8,7 @@ import copy
 import functools
 import inspect
 import tempfile
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,17 +154,17 @@ class Desk:
         files = template()["right"]
         module = files["slope.py"]
         if predict is not None:
-            body = "".join(f"        {line}\n" for line in inspect.cleandoc(predict).split("\n"))
+            body = "".join(f"        {line}\n" for line in _dedented(predict).split("\n"))
             module = _replaced(module, PREDICT, body)
             tests = tests if tests is not None else template()["stub"]["test_slope.py"]
         for old, new in (replace or {}).items():
             module = _replaced(module, old, new)
-        self._write(files, module + inspect.cleandoc(append) + "\n", tests, edit)
+        self._write(files, module + _dedented(append) + "\n", tests, edit)
 
     def stub(self, append: str = "", tests: str | None = None, edit: Edit = lambda notebook: None) -> None:
         """Hand in the untouched lab with changes: whatever it earns was not earned."""
         files = template()["stub"]
-        self._write(files, files["slope.py"] + inspect.cleandoc(append) + "\n", tests, edit)
+        self._write(files, files["slope.py"] + _dedented(append) + "\n", tests, edit)
 
     def file(self, name: str, content: str | bytes) -> Path:
         """Write any other file and return its path."""
@@ -180,7 +181,7 @@ class Desk:
                 cell["source"] = self._filled(cell["source"])
         nbformat.write(notebook, self.folder / f"{LAB}.ipynb")
         self.file("slope.py", module)
-        self.file("test_slope.py", files["test_slope.py"] if tests is None else inspect.cleandoc(tests))
+        self.file("test_slope.py", files["test_slope.py"] if tests is None else _dedented(tests))
 
     def _filled(self, text: str) -> str:
         for key, value in self._words.items():
@@ -201,7 +202,7 @@ def template() -> dict[str, dict[str, str]]:
 
 def code(source: str) -> NotebookNode:
     """Return a code cell."""
-    return nbformat.v4.new_code_cell(inspect.cleandoc(source))
+    return nbformat.v4.new_code_cell(_dedented(source))
 
 
 def cell_of(notebook: NotebookNode, name: str) -> NotebookNode:
@@ -217,6 +218,11 @@ def before(name: str, *sources: str) -> Edit:
         notebook.cells[index:index] = [code(source) for source in sources]
 
     return edit
+
+
+def _dedented(text: str) -> str:
+    """Return a text without the indentation that all of its lines share, and without lines around it."""
+    return textwrap.dedent(text).strip("\n")
 
 
 def _replaced(text: str, old: str, new: str) -> str:

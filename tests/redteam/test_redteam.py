@@ -31,6 +31,7 @@ from tests.redteam.watched import Watched, watch
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="machine: the cases speak POSIX")
 ROOT = Path(__file__).resolve().parents[2]
 FULL = resolve("auto") == "full"
+GRADE = "import sys; from autograder import cli; sys.exit(cli.grade(sys.argv[1:]))"
 BATCH = 16
 SECONDS_EACH = 60  # a neighbour costs one, an endless loop a dozen
 PEAK_BYTES = 4 * 2**30
@@ -95,16 +96,21 @@ def grade_batch(cases: list[Case], folder: Path) -> Batch:
     private.mkdir()
     environment = {**os.environ, "TMPDIR": str(private), "COURSE_GRADING_SECRET": SECRET}
     environment.pop("PYTEST_ADDOPTS", None)
-    arguments = [f"{FOLDER}{os.sep}", "--out", str(out), "--workers", "1"]
-    command = [sys.executable, str(ROOT / "course.py"), "grade", *arguments]
-    if write_earlier(folder / "earlier", cases, FOLDER, out):
-        first = watch([*command, str(folder / "earlier")], folder / "first.log", 120, environment, ROOT)
-        assert first.code == 0, first.output
+    earlier = folder / "earlier"
+
+    def grade(handed_in: Path, timeout: float) -> Watched:
+        options = [f"{FOLDER}{os.sep}", str(handed_in), "--out", str(out), "--workers", "1"]
+        command = [sys.executable, "-c", GRADE, *options]
+        seen = watch(command, folder / f"{handed_in.name}.log", timeout, environment, ROOT)
+        assert (out / "grades.csv").is_file(), seen.output
+        return seen
+
+    if write_earlier(earlier, cases, FOLDER, out):
+        grade(earlier, 120)
     calls: list[str] = []
     with listening(calls) as port:
         taken = write_class(submitted, cases, FOLDER, out, port)
-        timeout = 60 + SECONDS_EACH * len(cases)
-        run = watch([*command, str(submitted)], folder / "grade.log", timeout, environment, ROOT)
+        run = grade(submitted, 60 + SECONDS_EACH * len(cases))
     left = [str(path) for path in left_behind(_places(folder, submitted, out))]
     left += [str(path) for path in private.rglob("*")]
     graded = {seat.case.name: collect(seat, out) for seat in taken}
