@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def _neighbour(path: Path) -> Path:
     """Return an unused hidden name beside ``path``; ``path``'s parents are made when missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
+    start = path.name[:40]  # file systems take 255 bytes, and the longest name must leave room for the rest
+    return path.with_name(f".{start}.{uuid.uuid4().hex[:12]}.tmp")
 
 
 @contextlib.contextmanager

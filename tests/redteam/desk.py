@@ -51,6 +51,8 @@ class Case:
         Words that must stand in the student's feedback.
     absent : tuple of str
         Texts that must not stand in anything that students may see.
+    markup : tuple of str
+        Texts that must not stand in a page as they are: they would be markup there.
     needs_full : bool
         Whether nothing but full isolation can stop it; it is not run without.
     plain : bool
@@ -73,6 +75,7 @@ class Case:
     flags: frozenset[str] = frozenset()
     says: str = ""
     absent: tuple[str, ...] = ()
+    markup: tuple[str, ...] = ()
     needs_full: bool = False
     plain: bool = True
     student: str = ""

@@ -56,6 +56,7 @@ class Batch:
 
     run: Watched
     graded: dict[str, Graded]
+    report: str
     calls: list[str]
     left: list[str]
 
@@ -115,7 +116,8 @@ def grade_batch(cases: list[Case], folder: Path) -> Batch:
     left += [str(path) for path in private.rglob("*")]
     graded = {seat.case.name: collect(seat, out) for seat in taken}
     shutil.rmtree(submitted)
-    return Batch(run, graded, calls, left)
+    report = (out / "report.html").read_text(encoding="utf-8")
+    return Batch(run, graded, report, calls, left)
 
 
 def collect(seat: Seat, out: Path) -> Graded:
@@ -230,6 +232,8 @@ def test_each_case_earns_what_is_right_and_leaks_nothing(case, graded, batches):
     for place, text in graded.public.items():
         for secret in {*case.absent, *NEVER}:
             assert secret not in text, f"{secret!r} stands in the {place}. {seen}"
+    for markup in case.markup:
+        assert markup not in graded.feedback and markup not in batches[case.name].report, seen
     assert graded.neighbours == dict.fromkeys(graded.neighbours, sum(RIGHT.values())), seen
 
 

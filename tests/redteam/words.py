@@ -10,14 +10,14 @@ def _raising(text: str):
     return before("report", f"def report(value):\n    raise ValueError({text!r})")
 
 
-@case("words", NO_REPORT, absent=("<script>red", "<img src=red", "<svg onload"))
+@case("words", NO_REPORT, markup=("<script>red", "<img src=red", "<svg onload"))
 def script_in_an_error(desk: Desk) -> None:
     """Error messages hold HTML, scripts, and the ends of whatever they may stand in."""
     text = "</pre></code></script>--><script>red()</script><img src=red onerror=red()>'\"<svg onload=red()>{{ 7 * 7 }}"
     desk.right(edit=_raising(text))
 
 
-@case("words", NO_REPORT, absent=("\x1b",))
+@case("words", NO_REPORT)
 def terminal_codes(desk: Desk) -> None:
     """Error messages and prints hold terminal codes, rich's markup, nulls and marks of direction."""
     text = "\x1b]0;red\x07\x1b[2J\x1b[31mred\x1b[0m [bold red]x[/] [link=file:///etc]y[/link] \x00\x08\u202e\u2066\r\n"
@@ -46,7 +46,7 @@ def name_is_a_formula(desk: Desk) -> None:
     desk.right()
 
 
-@case("words", RIGHT, student="<img src=red onerror=red()>&amp;", absent=("<img src=red",))
+@case("words", RIGHT, student="<img src=red onerror=red()>&amp;", markup=("<img src=red",))
 def name_is_html(desk: Desk) -> None:
     """The student's folder is called like a tag of HTML."""
     desk.right()
