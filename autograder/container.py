@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 
-from autograder.launch import WorkerSpec
+from autograder.launch import WorkerSpec, worker_settings
 
 IMAGE = "itemmarket-course"
 IMAGE_VARIABLE = "COURSE_GRADER_IMAGE"
@@ -47,7 +47,7 @@ class Container:
         options += [f"--tmpfs={spec.folder}:{disk}", f"--tmpfs=/tmp:{disk}"]
         options += [f"--memory={spec.memory_bytes}", f"--memory-swap={spec.memory_bytes}"]
         options += [f"--pids-limit={spec.processes}", f"--ulimit=cpu={spec.cpu_seconds}"]
-        options += [f"--env={name}={spec.folder}" for name in ("HOME", "TMPDIR")]
+        options += [f"--env={name}={value}" for name, value in worker_settings(spec.folder).items()]
         return [self._engine, "run", *options, "--entrypoint=python", self._image, *spec.arguments]
 
 

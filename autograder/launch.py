@@ -100,14 +100,18 @@ class Launch(Protocol):
         """Start one worker."""
 
 
-def worker_environment(folder: str) -> dict[str, str]:
-    """Return the environment of a worker: nothing of the grader's but what a Python process needs."""
+def worker_settings(folder: str) -> dict[str, str]:
+    """Return the variables that are the same for every worker, wherever it runs."""
     private = dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP"), folder)
-    settings = {"PYTHONPATH": str(ENGINE), "PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "USER": "student"}
-    settings |= {"PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "Agg", "ITEMMARKET_GRADING": "1"}
-    threads = dict.fromkeys(_ONE_THREAD, "1")
+    settings = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    settings |= {"MPLBACKEND": "Agg", "ITEMMARKET_GRADING": "1", "USER": "student"}
+    return private | settings | dict.fromkeys(_ONE_THREAD, "1")
+
+
+def worker_environment(folder: str) -> dict[str, str]:
+    """Return the environment of a worker here: nothing of the grader's but what a Python process needs."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    return inherited | private | settings | threads
+    return inherited | {"PYTHONPATH": str(ENGINE)} | worker_settings(folder)
 
 
 class _PlainProcess:

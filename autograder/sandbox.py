@@ -117,6 +117,11 @@ class Zygote:
             theirs.close()
         return ForkedWorker(ours, to, fro, err)
 
+    @property
+    def pid(self) -> int:
+        """The process of bubblewrap, with which all others end."""
+        return self._process.pid
+
     def close(self) -> None:
         """End the zygote and with it every worker that still runs."""
         self._control.close()

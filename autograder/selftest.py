@@ -30,6 +30,7 @@ LIMITS = Limits(
 )
 SPEC = WorkerSpec("", MODULE, round(LIMITS.memory_gb * 2**30))
 SURVIVAL_SECONDS = 5
+_HARMFUL = {"mount", "trace_parent", "kill_all"}  # to this machine, where nothing stops them
 
 
 def try_escapes(launch: Launch) -> Iterator[tuple[str, str | None]]:
@@ -49,9 +50,8 @@ def try_escapes(launch: Launch) -> Iterator[tuple[str, str | None]]:
     with _workspace(launch) as student, _servers() as (port, name):
         student.leave_message(message)
         for attempt, arguments in _attempts(port, name).items():
-            yield _title(attempt), _outcome(getattr(student, attempt), *arguments)
-        if launch.name == "full":  # it would end the grader, were it not stopped
-            yield _title("kill_all"), _outcome(student.kill_all)
+            if launch.name == "full" or attempt not in _HARMFUL:
+                yield _title(attempt), _outcome(getattr(student, attempt), *arguments)
     with _workspace(launch) as student:
         yield _title("find_message"), _outcome(student.find_message, message)
     yield _title("survive"), _survivors(launch)
@@ -106,6 +106,7 @@ def _attempts(port: int, name: str) -> dict[str, tuple[object, ...]]:
         "gain_powers": (),
         "kernel_interfaces": (),
         "type_into_terminal": (),
+        "kill_all": (),
     }
 
 
