@@ -82,7 +82,8 @@ def test_bad_target(student):
 
 
 @pytest.mark.question(
-    "training", hint="The validation rows are the LAST rows; load the best state dict at the end."
+    "training",
+    hint="The validation rows are the LAST rows; keep a clone of the best weights, and load it at the end.",
 )
 def test_best_weights_are_restored(student, fitted):
     """The fitted model scores its best validation loss on the last tenth of the rows.

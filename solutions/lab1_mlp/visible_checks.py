@@ -148,7 +148,7 @@ def test_early_stopping(student):
     assert len(losses) == model.best_epoch_ + 1 + 4
 
 
-@pytest.mark.question("prediction", hint="Return shape (n,), not (n, 1).")
+@pytest.mark.question("prediction", hint="Return shape (n,), not (n, 1), in the units of y: times y_scale.")
 def test_shape_and_sense(student, fitted):
     """Forecasts have one number per row and explain a linear rule.
 
@@ -164,10 +164,12 @@ def test_shape_and_sense(student, fitted):
 def test_same_answer_twice(student, fitted):
     """The same rows get the same forecasts when asked again.
 
-    A fitted model was asked for the same 50 rows two times.
+    A fitted model was asked for the same 50 rows two times, and for both together.
     """
     X = linear_rows(50, seed=6)[0]
-    np.testing.assert_array_equal(np.asarray(fitted.predict(X)), np.asarray(fitted.predict(X)))
+    once = np.asarray(fitted.predict(X))
+    np.testing.assert_array_equal(np.asarray(fitted.predict(X)), once)
+    np.testing.assert_allclose(np.asarray(fitted.predict(np.r_[X, X])), np.r_[once, once], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.question("artefact", hint="Save the scaling constants with the weights.")
