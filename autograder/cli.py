@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def grade(argv: list[str]) -> int:
     """Grade a class; return 0 when the grader dealt with every submission, whatever their scores."""
+    from autograder.exports import RosterError, read_roster
     from autograder.grade import grade_class
     from autograder.gradebook import GradebookError
     from autograder.isolation import MODES, OFF_WARNING, IsolationError
@@ -41,6 +42,10 @@ def grade(argv: list[str]) -> int:
     add("--out", metavar="DIR", type=Path, help="where to write (default: build/grades/LAB)")
     add("--workers", metavar="N", type=_positive, default=os.cpu_count() or 1, help="submissions at a time")
     add("--scheduler", metavar="ADDRESS", help="let a Dask cluster judge, such as tcp://HOST:8786")
+    add(
+        "--roster", metavar="CSV", type=Path, help="Canvas's gradebook or Moodle's worksheet, to be filled in"
+    )
+    add("--pattern", metavar="REGEX", help="how the ZIP names students and files (see autograder/collect.py)")
     add("--resume", action="store_true", help="go on with a grading that was ended: keep its verdicts")
     add("--isolation", choices=MODES, default="auto", help="of submissions (default: the strongest there is)")
     add("--self-test", action="store_true", help="try escapes on this machine, print what holds, and end")
@@ -56,7 +61,8 @@ def grade(argv: list[str]) -> int:
     try:
         lab = load_lab(_find_lab(options.lab, ["solutions"]))
         out = options.out or ROOT / "build" / "grades" / lab.name
-        submitted = _collected(options.submitted, lab, out)
+        roster = read_roster(options.roster) if options.roster else None
+        submitted = _collected(options.submitted, lab, out, options.pattern)
         with LiveTable(lab.title, Console()) as table:
             result = grade_class(
                 lab,
@@ -67,10 +73,11 @@ def grade(argv: list[str]) -> int:
                 scheduler=options.scheduler,
                 resume=options.resume,
                 progress=table,
+                roster=roster,
             )
     except (
         *(SubmissionsError, GradebookError, LabError, CheckFileError),
-        *(IsolationError, JudgesError, OSError),
+        *(IsolationError, JudgesError, RosterError, OSError),
     ) as error:
         print(f"grade: {error}", file=sys.stderr)
         return 1
@@ -79,6 +86,8 @@ def grade(argv: list[str]) -> int:
         return 130
     for student, why in result.failures.items():
         print(f"grade: the grader failed on {student}: {why}", file=sys.stderr)
+    for note in result.notes:
+        print(f"exports: {note}", file=sys.stderr)
     if result.resumed:
         print(f"{result.resumed} of {len(result.rows)} verdicts were there already.")
     print(f"Isolation: {result.isolation}. {result.deadline.describe()}")
@@ -130,13 +139,13 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _collected(submitted: Path, lab: Lab, out: Path) -> Path:
+def _collected(submitted: Path, lab: Lab, out: Path, pattern: str | None) -> Path:
     """Return the folder of the submissions: unpacked, where an LMS gave a ZIP."""
     if submitted.suffix.lower() != ".zip":
         return submitted
     from autograder.collect import collect
 
-    return collect(submitted, lab, out / ".grading" / lab.name / "collected")
+    return collect(submitted, lab, out / ".grading" / lab.name / "collected", pattern)
 
 
 def _print_verdict(console: Console, lab: Lab, verdict: Verdict) -> bool:

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from autograder.deadline import Calibration, Deadline
+from autograder.exports import Roster, write_exports
 from autograder.feedback import write_feedback
 from autograder.gradebook import CourseRoot, check_folder
 from autograder.lab import Lab
 from autograder.outcomes import Outcome, outcomes
 from autograder.pool import Judges, LocalJudges, Terms
-from autograder.report import COLUMNS, Row, grade_row, write_grades, write_report
+from autograder.report import COLUMNS, Row, grade_row, with_similarity, write_grades, write_report
+from autograder.similarity import find_groups
 from autograder.store import Store, depends_on
-from autograder.submission import HandedIn, find_submissions, pack
+from autograder.submission import HandedIn, find_submissions, pack, read_submission
 from autograder.table import Progress
 from itemmarket.atomic import remove_leftovers
 
@@ -40,6 +42,8 @@ class ClassResult:
         Students whose submission the *grader* could not deal with, and why.
     resumed : int
         How many verdicts had been stored by an earlier run.
+    notes : list of str
+        What the instructor must know of the exports, a sentence each.
     """
 
     folder: Path
@@ -48,6 +52,7 @@ class ClassResult:
     rows: list[Row] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     resumed: int = 0
+    notes: list[str] = field(default_factory=list)
 
 
 def grade_class(
@@ -59,6 +64,7 @@ def grade_class(
     scheduler: str | None = None,
     resume: bool = False,
     progress: Progress | None = None,
+    roster: Roster | None = None,
 ) -> ClassResult:
     """Grade all submissions of a lab.
 
@@ -82,6 +88,8 @@ def grade_class(
         Whether verdicts of a run that was ended count, where nothing that they depend on has changed.
     progress : Progress, optional
         Is told what goes on.
+    roster : Roster, optional
+        A learning platform's list of students, whose export is filled in.
 
     Returns
     -------
@@ -119,9 +127,13 @@ def grade_class(
                 running=progress.running,
             ):
                 progress.finished(*recorder.settle(outcome))
-    write_grades(out / "grades.csv", lab.name, result.rows)
+    graded = sorted(recorder.recorded)
+    groups = find_groups(lab, (read_submission(lab, student, submissions[student]) for student in graded))
+    result.rows = [with_similarity(row, groups) for row in result.rows]
     result.resumed = len(known)
-    write_report(out / "report.html", lab, store.verdicts(recorder.recorded), result.rows)
+    write_grades(out / "grades.csv", lab.name, result.rows)
+    result.notes = write_exports(out / "exports", lab, result.rows, roster)
+    write_report(out / "report.html", lab, store.verdicts(recorder.recorded), result.rows, groups)
     return result
 
 

@@ -29,6 +29,7 @@ GRAM, WINDOW = 25, 6  # characters of tokenised code: copydetect's defaults, mat
 SIMILAR = 0.8  # of the smaller submission's fingerprints
 FEWEST = 30  # fingerprints: below that, agreement is no surprise
 COMMON = (10, 1 / 3)  # what more submissions and more of the class have is how the task is done
+MAX_CHARS = 200_000  # of a document: a lab's has about 10,000
 _BASE = np.uint64(1_000_003)
 
 
@@ -102,9 +103,10 @@ def _documents(lab: Lab, submission: Submission) -> dict[str, str]:
     documents = {}
     for name in lab.files[1:]:
         if name in submission.own:
-            documents[name] = submission.own[name].read_text(encoding="utf-8", errors="replace")
+            text = submission.own[name].read_text(encoding="utf-8", errors="replace")
+            documents[name] = text[:MAX_CHARS]
     cells = [*submission.arrangement.answers.values(), *submission.arrangement.added.values()]
-    documents[lab.files[0]] = "\n\n".join(source for sources in cells for source in sources)
+    documents[lab.files[0]] = "\n\n".join(source for sources in cells for source in sources)[:MAX_CHARS]
     return documents
 
 
