@@ -209,7 +209,7 @@ def test_altered_file_is_refused(student, fitted):
         student.PyTorchPredictor.load(f"{student.tmp_path}/altered")
 
 
-@pytest.mark.question("artefact", hint="Store mean, scale and limit: without them the weights mean nothing.")
+@pytest.mark.question("artefact", hint="load builds the widths that were saved: keep `hidden` in the config.")
 def test_custom_architecture_round_trip(student):
     """Other hidden widths survive saving and loading.
 

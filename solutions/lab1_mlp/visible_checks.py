@@ -114,7 +114,10 @@ def test_bad_inputs_are_refused(student, X, word):
         student.check_inputs(X)
 
 
-@pytest.mark.question("training", hint="zero_grad, backward, step: in this order, for each batch.")
+@pytest.mark.question(
+    "training",
+    hint="zero_grad, backward, step for each batch; outputs and targets both of shape (n, 1), or both (n,).",
+)
 def test_one_batch_can_be_overfitted(student):
     """Without dropout, 64 rows are learned almost by heart.
 
@@ -169,10 +172,11 @@ def test_same_answer_twice(student, fitted):
     X = linear_rows(50, seed=6)[0]
     once = np.asarray(fitted.predict(X))
     np.testing.assert_array_equal(np.asarray(fitted.predict(X)), once)
-    np.testing.assert_allclose(np.asarray(fitted.predict(np.r_[X, X])), np.r_[once, once], rtol=1e-4, atol=1e-6)
+    together = np.asarray(fitted.predict(np.r_[X, X]))
+    np.testing.assert_allclose(together, np.r_[once, once], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.question("artefact", hint="Save the scaling constants with the weights.")
+@pytest.mark.question("artefact", hint="Save the scaling constants with the weights: those of X, and y_scale.")
 def test_round_trip(student, fitted):
     """A saved and loaded model gives the same forecasts to the last bit.
 
