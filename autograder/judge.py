@@ -70,7 +70,8 @@ class Verdict:
     isolation : str
         How the submission was kept apart: ``full``, ``container`` or ``off``.
     timings : dict of str to float
-        Wall seconds by what they went to: ``own tests``, ``mutants`` and so on; the rest is checks.
+        Wall seconds of the student's code: in ``calls`` from checks, in the ``own tests``, and these on
+        ``mutants``. The rest of ``seconds`` is the grader's own.
     slowest_call_cpu : float
         CPU seconds of the call that took the most: of the reference, the measure of a machine.
     """
@@ -139,7 +140,8 @@ def judge(lab: Lab, submission: Submission, hidden: bool = True, launch: Launch 
     ) as workspace:
         student = Student(workspace, _module_text(lab, submission))
         checks = _run_checks(lab.visible_checks, True, student, lab)
-        cell_errors = dict(workspace.cell_errors)  # from here on errors may hold inputs of hidden checks
+        # From here on errors, and even an exit status, may hold inputs of hidden checks: students are not told.
+        cell_errors, told = dict(workspace.cell_errors), set(workspace.endings)
         if hidden and lab.hidden_checks:
             checks += _run_checks(lab.hidden_checks, False, student, lab)
     own_tests, tests_workspace, timings = None, None, {}
@@ -149,7 +151,12 @@ def judge(lab: Lab, submission: Submission, hidden: bool = True, launch: Launch 
             lab, submission, preloadable(lab), launch, patience, mutate=hidden
         )
     workspaces = [space for space in (workspace, tests_workspace) if space]
-    notes, flags = _remarks(submission, workspaces, cell_errors, lab.limits.output_bytes)
+    endings = [
+        ending if space is not workspace or label in told else f"{label}: the grader's check got no answer"
+        for space in workspaces
+        for label, ending in space.endings.items()
+    ]
+    notes, flags = _remarks(submission, workspaces, cell_errors, endings, lab.limits.output_bytes)
     if own_tests and own_tests.failures:
         flags.append("own-tests-fail")
     if own_tests and own_tests.mutation and own_tests.mutation.refused:
@@ -164,7 +171,7 @@ def judge(lab: Lab, submission: Submission, hidden: bool = True, launch: Launch 
         flags=flags,
         log=workspace.log,
         seconds=time.monotonic() - began,
-        timings=timings,
+        timings={"calls": workspace.seconds} | timings,
         evidence=[Evidence(flag, fact) for space in workspaces for fact, flag in space.evidence.items()],
         isolation=launch.name,
         slowest_call_cpu=workspace.slowest_call_cpu,
@@ -228,14 +235,17 @@ def _remarks(
     submission: Submission,
     workspaces: Sequence[RemoteWorkspace],
     cell_errors: Mapping[str, str],
+    endings: Sequence[str],
     output_bytes: int,
 ) -> tuple[list[str], list[str]]:
-    """Return notes and flags about the submission and its run."""
+    """Return notes, which students read, and flags about the submission and its run."""
     notes, flags = list(submission.notes), list(submission.flags)
+    notes += [f"A call was stopped. {ending}." for ending in endings]
     for workspace in workspaces:
-        notes += [f"A call was stopped. {ending}." for ending in workspace.endings.values()]
         if workspace.printed > output_bytes:
-            notes.append(f"{workspace.printed:,} bytes were printed; the first {output_bytes:,} were kept.")
+            notes.append(
+                f"More than {output_bytes:,} bytes were printed; the first {output_bytes:,} were kept."
+            )
             flags.append("output-cut")
         if workspace.cell_errors:
             flags.append("cell-errors")

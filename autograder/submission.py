@@ -157,17 +157,21 @@ def _read(lab: Lab, student: str, folder: Path, own: dict[str, Path], notes: lis
 
 def _timestamp(folder: Path) -> datetime | None:
     """Return when a submission was handed in; what is no date counts as none."""
+    path = folder / "timestamp.txt"
     try:
-        text = (folder / "timestamp.txt").read_text(encoding="utf-8")[:100].strip()
+        if path.is_symlink() or not path.is_file():  # reading a pipe would wait for ever
+            return None
+        with path.open("rb") as file:
+            text = file.read(100).decode("utf-8").strip()
         moment = datetime.fromisoformat(text.removesuffix(" UTC"))
-    except (OSError, ValueError):
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    except (OSError, ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def _student_files(lab: Lab, folder: Path, notes: list[str]) -> Iterator[tuple[str, Path]]:
     """Yield notebook, Python files and artefact: regular files of sane sizes; links could lead anywhere."""
-    if not folder.is_dir() or folder.is_symlink():
+    if not folder.is_dir() or folder.is_symlink() or folder.parent.is_symlink():
         return
     notebooks = [p for p in sorted(folder.glob("*.ipynb")) if not p.name.startswith(".")]
     for path in notebooks:
@@ -176,7 +180,8 @@ def _student_files(lab: Lab, folder: Path, notes: list[str]) -> Iterator[tuple[s
             yield lab.files[0], path
     room = MAX_ARTEFACT
     artefact = [] if (folder / "artefact").is_symlink() else sorted((folder / "artefact").rglob("*"))
-    for path in [*sorted(folder.glob("*.py")), *artefact][:MAX_FILES]:
+    modules = sorted(folder.glob("*.py"), key=lambda path: (path.name not in lab.files, path.name))
+    for path in [*modules, *artefact][:MAX_FILES]:
         size = MAX_CODE if path.suffix == ".py" else room
         if path.is_symlink() or path.is_file():
             if not _usable(path, size, notes):
