@@ -176,7 +176,7 @@ def test_same_answer_twice(student, fitted):
     np.testing.assert_allclose(together, np.r_[once, once], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.question("artefact", hint="Save the scaling constants with the weights: those of X, and y_scale.")
+@pytest.mark.question("artefact", hint="Save the weights and all scaling constants, y_scale too.")
 def test_round_trip(student, fitted):
     """A saved and loaded model gives the same forecasts to the last bit.
 
