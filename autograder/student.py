@@ -64,6 +64,8 @@ class RemoteWorkspace:
         Whether a deadline was reached.
     printed : int
         Bytes that the code printed; ``log`` holds the beginning.
+    seconds : float
+        Wall time of all requests so far, which is the student's code at work.
     evidence : dict of str to str
         What an instructor should see, and its flag.
     slowest_call_cpu : float
@@ -102,7 +104,7 @@ class RemoteWorkspace:
         self._module_error: SubmissionError | None = None
         self._deadly_cells: set[str] = set()
         self._timeouts: collections.Counter[str] = collections.Counter()
-        self._seconds_left = limits.submission_seconds
+        self.seconds = 0.0
         self._start()
 
     def __enter__(self) -> "RemoteWorkspace":
@@ -188,7 +190,8 @@ class RemoteWorkspace:
         """Send one request to a living worker within what is left of the submission's time."""
         patience = 0.25 ** min(self._timeouts[label], _QUARTERINGS)
         cpu_seconds = (cpu_seconds or self._limits.call_cpu_seconds) * patience
-        wall_seconds = min(max(self._limits.call_wall_seconds, cpu_seconds), self._seconds_left)
+        seconds_left = self._limits.submission_seconds - self.seconds
+        wall_seconds = min(max(self._limits.call_wall_seconds, cpu_seconds), seconds_left)
         if wall_seconds <= 0:
             raise TimedOut(f"the {self._limits.submission_seconds:g} s of this submission are used up")
         self._start()
@@ -208,7 +211,7 @@ class RemoteWorkspace:
             self.evidence.setdefault(str(error), error.flag)
             raise
         finally:
-            self._seconds_left -= time.monotonic() - began
+            self.seconds += time.monotonic() - began
         if (error := answer.get("error")) is not None:
             raise StudentError(label, self._without_folder(error))
         return answer.get("value")
