@@ -106,7 +106,8 @@ DEAD = {
 
 @pytest.mark.parametrize("trick", DEAD)
 def test_a_test_that_looks_at_the_text_earns_nothing(judged, trick):
-    lab = dataclasses.replace(LAB, limits=dataclasses.replace(LAB.limits, call_cpu_seconds=0.3))
+    limits = dataclasses.replace(LAB.limits, call_cpu_seconds=0.3)
+    lab = dataclasses.replace(LAB, limits=limits, variants=LAB.variants if "ever" not in trick else {})
     tests = DEAD[trick].replace("HASH", hashlib.md5(OWN.encode()).hexdigest()) + CALLS_ALL
     verdict = judged(tests, lab=lab)
     assert verdict.own_tests.passed == 2 and verdict.own_tests.coverage == 1
