@@ -28,7 +28,7 @@ _IDENTIFIERS = {
     "canvas": ("ID", "SIS Login ID", "SIS User ID", "Integration ID", "Student"),
     "moodle": ("Identifier", "Email address", "Username", "ID number", "Full name"),
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t")
 
 
 class RosterError(ValueError):
@@ -138,7 +138,11 @@ def write_exports(
 
 
 def safe_cell(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula: one that begins like it gets an apostrophe."""
+    """Return a text that no spreadsheet takes for a formula: one that begins like it gets an apostrophe.
+
+    A lone carriage return, which Python's ``csv`` would not quote, becomes a blank.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", " ")
     return f"'{text}" if text.startswith(_FORMULA) and len(text) > 1 else text
 
 
@@ -187,10 +191,9 @@ def _matched(
             notes.append(
                 f"{student} fits no line of {roster.path.name}, or several: enter that grade by hand."
             )
-        elif matches[student] in student_of:
+        elif (first := student_of.get(matches[student])) is not None:
             notes.append(
-                f"{student} and {student_of[matches[student]]} fit the same line of {roster.path.name}: "
-                "the first of them has the grade."
+                f"{first} and {student} fit the same line of {roster.path.name}: {first}'s grade is in it."
             )
         else:
             student_of[matches[student]] = student
