@@ -14,13 +14,14 @@ from autograder.leaks import find_leaks
 from itemmarket.atomic import atomic_folder, write_bytes
 
 MANIFEST = ".bundle.json"
-README = Path(__file__).with_name("templates") / "bundle_readme.md"
+TEMPLATES = Path(__file__).with_name("templates")
+WORKFLOW = ".github/workflows/check.yml"
 
 # What `course.py check` imports, and nothing else of the engine.
 ENGINE = (
-    *("__init__", "arrangement", "cells", "cli", "codec", "evidence", "exports", "feedback", "graded"),
-    *("judge", "lab", "labfiles", "launch", "mutants", "mutation", "notebooks", "process", "report"),
-    *("student", "submission", "worker"),
+    *("__init__", "arrangement", "cells", "classroom", "cli", "codec", "graded", "judge", "lab"),
+    *("labfiles", "launch", "mutants", "mutation", "notebooks", "process", "student", "submission"),
+    *("watch", "worker"),
 )
 SOURCES = (
     *("course.py", "requirements.txt", "constraints.txt", "pyproject.toml", ".gitignore", ".gitattributes"),
@@ -65,6 +66,7 @@ def bundle_files(root: Path, derived: Mapping[str, bytes], labs: Iterable[Lab]) 
             files[path.relative_to(root).as_posix()] = content.replace(b"\r\n", b"\n") if text else content
     labs = list(labs)
     files["README.md"] = _readme(derived, labs).encode()
+    files[WORKFLOW] = _workflow(labs).encode()
     leaks = find_leaks(files, labs)
     if leaks:
         raise BundleError(
@@ -79,12 +81,18 @@ def _readme(derived: Mapping[str, bytes], labs: Iterable[Lab]) -> str:
     """Return the students' README with this course's lectures and labs."""
     lectures = [f"- `{name}`" for name in sorted(derived) if name.startswith("lectures/")]
     rows = [f"- `labs/{lab.name}/{lab.files[0]}`: {lab.title} ({lab.max_score:g} points)" for lab in labs]
-    template = Template(README.read_text(encoding="utf-8"))
+    template = Template((TEMPLATES / "bundle_readme.md").read_text(encoding="utf-8"))
     return template.substitute(
         lectures="\n".join(lectures),
         labs="\n".join(rows),
         lab=next((lab.name for lab in labs), "LAB"),
     )
+
+
+def _workflow(labs: Iterable[Lab]) -> str:
+    """Return the workflow that checks a student's repository on GitHub."""
+    first = next((lab.name for lab in labs), "LAB")
+    return (TEMPLATES / "check.yml").read_text(encoding="utf-8").replace("FIRST_LAB", first)
 
 
 def write_bundle(files: Mapping[str, bytes], folder: Path) -> Path:

@@ -105,6 +105,9 @@ def check(argv: list[str]) -> int:
     parser.add_argument(
         "folder", metavar="FOLDER", nargs="?", type=Path, help="your files (default: labs/LAB)"
     )
+    parser.add_argument(
+        "--github", action="store_true", help="tell GitHub, too: job summary, Classroom's points"
+    )
     options = parser.parse_args(argv)
     try:
         lab = load_lab(_find_lab(options.lab, ["labs", "solutions"]))
@@ -118,7 +121,20 @@ def check(argv: list[str]) -> int:
     except (SubmissionsError, LabError, CheckFileError, OSError) as error:
         print(f"check: {error}", file=sys.stderr)
         return 1
+    if options.github:
+        _tell_github(lab, verdict)
     return 0 if _print_verdict(Console(), lab, verdict) else 1
+
+
+def _tell_github(lab: Lab, verdict: Verdict) -> None:
+    """Append the result to the summary of a run of GitHub Actions, and print Classroom's points."""
+    from autograder.classroom import classroom_notices, job_summary
+
+    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(job_summary(lab, verdict))
+    for notice in classroom_notices(verdict):
+        print(notice)
 
 
 def _find_lab(name: str, places: Sequence[str]) -> Path:
