@@ -16,6 +16,7 @@ MAX_EVENTS = 20
 MAX_CHARS = 200
 
 _PROGRAMS = {"os.system": 0, "subprocess.Popen": 0, "os.exec": 0, "os.posix_spawn": 0}
+_BY_LIBRARIES = {"fc-list", "lscpu", "ldconfig", "uname"}  # matplotlib, joblib and ctypes ask the system
 _QUIET = ("/proc/", "/sys/", "/etc/", "/dev/", "/run/", "/var/", "/tmp", "/usr/", "/lib", "/bin", "/sbin")
 
 
@@ -43,22 +44,28 @@ class Watch:
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open" and isinstance(arguments[0], (str, bytes)):
-            path = os.path.abspath(os.fsdecode(arguments[0]))  # noqa: PTH100 - links must not be followed
-            if not (path + os.sep).startswith(self._roots):
-                self._note(f"opened {path}")
+            if not self._is_near(arguments[0]):
+                self._note(f"opened {os.fsdecode(arguments[0])}")
         elif event == "socket.connect":
-            self._note(f"connected to {arguments[1]!r}")
+            address = arguments[1]  # a path for the sockets by which processes of one submission talk
+            if not (isinstance(address, (str, bytes)) and self._is_near(address)):
+                self._note(f"connected to {address!r}")
         elif event in ("os.kill", "os.killpg"):
             self._note(f"sent signal {arguments[1]} to process {arguments[0]}")
-        elif event in _PROGRAMS and not self._is_python(arguments[_PROGRAMS[event]]):
+        elif event in _PROGRAMS and not self._is_usual(arguments[_PROGRAMS[event]]):
             self._note(f"started {arguments[_PROGRAMS[event]]!r}")
 
-    def _is_python(self, program: Any) -> bool:
-        """Tell whether a program is Python itself: multiprocessing and joblib start it."""
-        return program is None or os.fsdecode(program) in (
-            sys.executable,
-            getattr(sys, "_base_executable", ""),
-        )
+    def _is_near(self, path: str | bytes) -> bool:
+        """Tell whether a path is one that honest code uses: its own folder, Python, the system's."""
+        absolute = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - links must not be followed
+        return (absolute + os.sep).startswith(self._roots)
+
+    def _is_usual(self, program: Any) -> bool:
+        """Tell whether a program is one that libraries start: Python itself, or a question to the system."""
+        if program is None:
+            return True
+        name = os.fsdecode(program)
+        return name in (sys.executable, getattr(sys, "_base_executable", "")) or Path(name).name in _BY_LIBRARIES
 
     def _note(self, text: str) -> None:
         if len(self._seen) < MAX_EVENTS:

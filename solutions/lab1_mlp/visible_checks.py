@@ -278,6 +278,12 @@ def numpydoc_errors(source: str) -> list[str]:
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.FunctionDef) and "NotImplementedError" in ast.unparse(node.body[-1])
     }
+    generated = {  # a dataclass has its parameters without an __init__ that could be read
+        node.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef) and node.decorator_list
+    }
+    findings = [
+        finding for finding in findings if finding[2] != "PR02" or finding[1].rpartition(".")[2] not in generated
+    ]
     unfinished = {name for _, name, _, _ in findings if name.rpartition(".")[2] in stubs}
     if unfinished:
         raise NotImplementedError(f"still to be written and documented: {', '.join(sorted(unfinished))}")
