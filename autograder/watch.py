@@ -65,7 +65,9 @@ class Watch:
         if program is None:
             return True
         name = os.fsdecode(program)
-        return name in (sys.executable, getattr(sys, "_base_executable", "")) or Path(name).name in _BY_LIBRARIES
+        return (
+            name in (sys.executable, getattr(sys, "_base_executable", "")) or Path(name).name in _BY_LIBRARIES
+        )
 
     def _note(self, text: str) -> None:
         if len(self._seen) < MAX_EVENTS:

@@ -279,10 +279,14 @@ def numpydoc_errors(source: str) -> list[str]:
         if isinstance(node, ast.FunctionDef) and "NotImplementedError" in ast.unparse(node.body[-1])
     }
     generated = {  # a dataclass has its parameters without an __init__ that could be read
-        node.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef) and node.decorator_list
+        node.name
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ClassDef) and node.decorator_list
     }
     findings = [
-        finding for finding in findings if finding[2] != "PR02" or finding[1].rpartition(".")[2] not in generated
+        finding
+        for finding in findings
+        if finding[2] != "PR02" or finding[1].rpartition(".")[2] not in generated
     ]
     unfinished = {name for _, name, _, _ in findings if name.rpartition(".")[2] in stubs}
     if unfinished:
