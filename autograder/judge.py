@@ -133,7 +133,10 @@ def judge(lab: Lab, submission: Submission, hidden: bool = True, launch: Launch 
     began = time.monotonic()
     if submission.missing:
         nothing = [QuestionResult(question, 0.0) for question in lab.questions]
-        return Verdict(submission.student, lab.name, "missing", nothing, notes=["Nothing was handed in."])
+        notes = [*submission.notes, "Nothing was handed in."]
+        return Verdict(
+            submission.student, lab.name, "missing", nothing, notes=notes, flags=list(submission.flags)
+        )
     cells = submission.arrangement.runnable(lab.notebook) if not submission.corrupt else []
     with RemoteWorkspace(
         submission.files, lab.module, cells, lab.limits, preloadable(lab), launch

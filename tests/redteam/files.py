@@ -137,7 +137,7 @@ def thousands_of_files(desk: Desk) -> None:
     for index in range(3000):
         (deep / f"{index}").write_bytes(b"")
     for index in range(300):
-        (desk.folder / f"zz_{index}.py").write_bytes(b"")
+        (desk.folder / f"a_{index}.py").write_bytes(b"")
 
 
 @case("files", NO_REPORT, flags=frozenset({"file-left-out"}))
