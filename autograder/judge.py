@@ -5,12 +5,13 @@ and hidden together. The question ``own_tests`` is scored by :mod:`autograder.mu
 """
 
 import ast
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from autograder.lab import OWN_TESTS, Lab, Question
+from autograder.lab import OWN_TESTS, Lab, Question, role
 from autograder.launch import Launch, plain_process
 from autograder.mutation import judge_own_tests
 from autograder.student import RemoteWorkspace
@@ -182,18 +183,23 @@ def judge(lab: Lab, submission: Submission, hidden: bool = True, launch: Launch 
 
 
 def preloadable(lab: Lab) -> list[str]:
-    """Return the modules that the lab's own module imports: workers import them while they wait."""
-    try:
-        tree = ast.parse((lab.folder / f"{lab.module}.py").read_bytes())
-    except (OSError, SyntaxError, ValueError):  # in a released lab this is the student's file
-        return []
-    names = []
-    for node in tree.body:
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.append(node.module)
-    return names
+    """Return what the lab's module, its notebook's setup and its visible checks import, but not each other."""
+    sources: list[str | bytes] = [cell.source for cell in lab.notebook.cells if role(cell) == "setup"]
+    names: dict[str, None] = {}
+    for path in (lab.folder / f"{lab.module}.py", lab.visible_checks):
+        with contextlib.suppress(OSError):  # in a released lab the module is the student's file
+            sources.append(path.read_bytes())
+    for source in sources:
+        try:
+            body = ast.parse(source).body
+        except (SyntaxError, ValueError):
+            continue
+        for node in body:
+            if isinstance(node, ast.Import):
+                names |= dict.fromkeys(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names[node.module] = None
+    return [name for name in names if not (lab.folder / f"{name}.py").exists()]
 
 
 def _run_checks(path: Path, visible: bool, student: Student, lab: Lab) -> list[CheckResult]:
