@@ -44,7 +44,7 @@ def holds_the_interpreter(desk: Desk) -> None:
     desk.right("return sum(range(10**18))")
 
 
-@case("endings", NO_FORECAST, says="no answer within")
+@case("endings", NO_FORECAST)
 def stops_itself(desk: Desk) -> None:
     """The process stops itself with SIGSTOP: it uses no CPU time and takes no signal but one."""
     desk.right("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)")
