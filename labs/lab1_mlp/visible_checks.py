@@ -114,7 +114,10 @@ def test_bad_inputs_are_refused(student, X, word):
         student.check_inputs(X)
 
 
-@pytest.mark.question("training", hint="zero_grad, backward, step: in this order, for each batch.")
+@pytest.mark.question(
+    "training",
+    hint="zero_grad, backward, step for each batch; outputs and targets both of shape (n, 1), or both (n,).",
+)
 def test_one_batch_can_be_overfitted(student):
     """Without dropout, 64 rows are learned almost by heart.
 
@@ -148,7 +151,7 @@ def test_early_stopping(student):
     assert len(losses) == model.best_epoch_ + 1 + 4
 
 
-@pytest.mark.question("prediction", hint="Return shape (n,), not (n, 1).")
+@pytest.mark.question("prediction", hint="Return shape (n,), not (n, 1), in the units of y: times y_scale.")
 def test_shape_and_sense(student, fitted):
     """Forecasts have one number per row and explain a linear rule.
 
@@ -164,13 +167,16 @@ def test_shape_and_sense(student, fitted):
 def test_same_answer_twice(student, fitted):
     """The same rows get the same forecasts when asked again.
 
-    A fitted model was asked for the same 50 rows two times.
+    A fitted model was asked for the same 50 rows two times, and for both together.
     """
     X = linear_rows(50, seed=6)[0]
-    np.testing.assert_array_equal(np.asarray(fitted.predict(X)), np.asarray(fitted.predict(X)))
+    once = np.asarray(fitted.predict(X))
+    np.testing.assert_array_equal(np.asarray(fitted.predict(X)), once)
+    together = np.asarray(fitted.predict(np.r_[X, X]))
+    np.testing.assert_allclose(together, np.r_[once, once], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.question("artefact", hint="Save the scaling constants with the weights.")
+@pytest.mark.question("artefact", hint="Save the weights and all scaling constants, y_scale too.")
 def test_round_trip(student, fitted):
     """A saved and loaded model gives the same forecasts to the last bit.
 
@@ -272,6 +278,16 @@ def numpydoc_errors(source: str) -> list[str]:
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.FunctionDef) and "NotImplementedError" in ast.unparse(node.body[-1])
     }
+    generated = {  # a dataclass has its parameters without an __init__ that could be read
+        node.name
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ClassDef) and node.decorator_list
+    }
+    findings = [
+        finding
+        for finding in findings
+        if finding[2] != "PR02" or finding[1].rpartition(".")[2] not in generated
+    ]
     unfinished = {name for _, name, _, _ in findings if name.rpartition(".")[2] in stubs}
     if unfinished:
         raise NotImplementedError(f"still to be written and documented: {', '.join(sorted(unfinished))}")
