@@ -4,6 +4,7 @@ What it shows of a check is its docstring, its hint and what came back (see :fun
 never the code or the data of a hidden check, never another student.
 """
 
+import functools
 import math
 import re
 from collections.abc import Iterator
@@ -81,6 +82,7 @@ class Section:
         return next((remark for remark in self.remarks if not remark.passed), None)
 
 
+@functools.cache  # compiling a template takes longer than filling it in
 def environment() -> jinja2.Environment:
     """Return the templates; everything that is put into them is escaped."""
     templates = jinja2.Environment(
