@@ -18,7 +18,7 @@ from autograder.pool import DisagreementError, JudgesError, Terms, judge_one
 from autograder.sources import Sources, find, place
 from autograder.submission import HandedIn
 
-CONNECT_SECONDS = 10
+CONNECT_SECONDS = 5
 PATIENCE_SECONDS = 120  # for new workers, when all are gone
 
 

@@ -123,7 +123,8 @@ def _require_full_marks(verdict: Verdict) -> None:
     if wrong:
         reasons = [check.message for check in wrong[0].checks if not check.passed]
         reasons += verdict.notes if not reasons else []
+        why = " ".join("; ".join(reasons).split())
         raise LabError(
             f"the reference of {verdict.lab} earns {verdict.score:g} of {verdict.max_score:g} points on this "
-            f"machine, so nobody is graded: question {wrong[0].question.name!r}: {'; '.join(reasons)[:500]}"
+            f"machine, so nobody is graded: question {wrong[0].question.name!r}: {why[:500]}"
         )

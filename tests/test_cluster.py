@@ -15,11 +15,11 @@ import pytest
 from nbgrader.api import Gradebook
 
 from autograder import cli
-from tests.labs.handing_in import FOLDER, hand_in, hand_in_stub
+from tests.labs.handing_in import FOLDER, hand_in, hand_in_stub, without_bugs
 
 ROOT = Path(cli.__file__).parent.parent
 LAB = FOLDER.name
-STUDENTS = ["ada", "bob", "cyd", "dee", "eli", "fay", "gus", "hal"]
+STUDENTS = ["ada", "bob", "cyd", "dee", "eli", "fay"]
 PREDICT = "        return self.slope * x + self.intercept\n"
 
 
@@ -68,6 +68,11 @@ def cluster(tmp_path_factory) -> Iterator[tuple[str, list[subprocess.Popen]]]:
         workers = [stack.enter_context(worker(address)) for _ in range(2)]
         wait_for_workers(address, 2)
         yield address, workers
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory) -> Path:
+    return without_bugs(tmp_path_factory.mktemp("lab"))
 
 
 @pytest.fixture(scope="module")
@@ -122,12 +127,12 @@ def test_a_lab_that_a_worker_lacks_is_named(submitted, tmp_path, capsys, cluster
     assert "cannot judge lab0_slope" in printed and "lab99: there is no such lab" in printed
 
 
-def test_a_worker_that_is_killed_half_way_costs_nothing(submitted, tmp_path, cluster):
+def test_a_worker_that_is_killed_half_way_costs_nothing(lab, submitted, tmp_path, cluster):
     """Its submissions are judged by the other; every one is in every output once; grades are the pool's."""
     address, workers = cluster
     out = tmp_path / "out"
     script = "import sys; from autograder.cli import grade; sys.exit(grade(sys.argv[1:]))"
-    arguments = [str(FOLDER) + os.sep, str(submitted), "--out", str(out), "--scheduler", address]
+    arguments = [str(lab) + os.sep, str(submitted), "--out", str(out), "--scheduler", address]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     verdicts = out / ".grading" / LAB / "verdicts"
     with subprocess.Popen([sys.executable, "-c", script, *arguments], env=environment, stdout=-1) as grader:
@@ -136,10 +141,10 @@ def test_a_worker_that_is_killed_half_way_costs_nothing(submitted, tmp_path, clu
             assert grader.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
         workers[0].kill()
-        assert len(list(verdicts.glob("[!.]*.json"))) < 7  # it was killed half-way
+        assert len(list(verdicts.glob("[!.]*.json"))) < 5  # it was killed half-way
         assert grader.wait(timeout=120) == 0
     assert sorted(path.stem for path in verdicts.iterdir()) == [*STUDENTS, "ida", "jon"]
-    assert cli.grade([str(FOLDER) + os.sep, str(submitted), "--out", str(tmp_path / "local")]) == 0
+    assert cli.grade([str(lab) + os.sep, str(submitted), "--out", str(tmp_path / "local")]) == 0
     assert grades(out) == grades(tmp_path / "local")
     assert [row[0] for row in grades(out)] == [*STUDENTS, "ida", "jon"]
     with Gradebook(f"sqlite:///{out / 'gradebook.db'}") as gradebook:
@@ -149,4 +154,4 @@ def test_a_worker_that_is_killed_half_way_costs_nothing(submitted, tmp_path, clu
             ("ida", 0.0),
             ("jon", float(dict(row[:2] for row in grades(out))["jon"])),
         ]
-    assert (out / "report.html").is_file() and len(list((out / "feedback").iterdir())) == 10
+    assert (out / "report.html").is_file() and len(list((out / "feedback").iterdir())) == 8

@@ -3,6 +3,7 @@
 import csv
 import html
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -17,7 +18,7 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import PyFileConfigLoader
 
 from autograder import cli
-from tests.labs.handing_in import FOLDER, hand_in, hand_in_stub
+from tests.labs.handing_in import FOLDER, hand_in, hand_in_stub, without_bugs
 
 LAB = FOLDER.name
 PREDICT = "        return self.slope * x + self.intercept\n"
@@ -28,8 +29,13 @@ def read_grades(out: Path) -> dict[str, dict[str, str]]:
         return {row["student"]: row for row in csv.DictReader(file)}
 
 
-def grade(*arguments: object) -> int:
-    return cli.grade([str(FOLDER) + os.sep, *map(str, arguments)])
+def grade(lab: Path, *arguments: object) -> int:
+    return cli.grade([str(lab) + os.sep, *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory) -> Path:
+    return without_bugs(tmp_path_factory.mktemp("lab"))
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +50,9 @@ def submitted(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def out(submitted, tmp_path_factory) -> Path:
+def out(lab, submitted, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("grades") / "out"
-    assert grade(submitted, "--out", out, "--workers", 2) == 0
+    assert grade(lab, submitted, "--out", out, "--workers", 2) == 0
     return out
 
 
@@ -119,7 +125,7 @@ def test_the_report_needs_nothing_else(out):
     assert 'href="feedback/loop%20%26%20co/lab0_slope.html"' in report
 
 
-def test_an_instructors_overrides_survive_a_regrade(submitted, out, capsys):
+def test_an_instructors_overrides_survive_a_regrade(lab, submitted, out, capsys):
     with Gradebook(f"sqlite:///{out / 'gradebook.db'}") as gradebook:
         gradebook.find_grade("fitting", LAB, LAB, "bob").manual_score = 1.5
         gradebook.find_comment("report_code", LAB, LAB, "bob").manual_comment = "Come and see me."
@@ -127,7 +133,7 @@ def test_an_instructors_overrides_survive_a_regrade(submitted, out, capsys):
     before = read_grades(out)
     feedback = (out / "feedback" / "ada" / f"{LAB}.html").read_bytes()
     notebook = (out / "autograded" / "ada" / LAB / f"{LAB}.ipynb").read_bytes()
-    assert grade(submitted, "--out", out) == 0
+    assert grade(lab, submitted, "--out", out) == 0
     after = read_grades(out)
     assert (after["bob"]["score"], after["bob"]["flags"]) == ("1.5", "own-tests-fail score-by-hand")
     assert {n: r for n, r in after.items() if n != "bob"} == {n: r for n, r in before.items() if n != "bob"}
@@ -141,26 +147,26 @@ def test_an_instructors_overrides_survive_a_regrade(submitted, out, capsys):
     assert "report.html" in printed.out and printed.err == ""
 
 
-def test_nbgraders_penalty_for_lateness_is_kept(submitted, out):
+def test_nbgraders_penalty_for_lateness_is_kept(lab, submitted, out):
     with (out / "nbgrader_config.py").open("a") as file:
         file.write('c.LateSubmissionPlugin.penalty_method = "zero"\n')
     with Gradebook(f"sqlite:///{out / 'gradebook.db'}") as gradebook:
         gradebook.update_or_create_assignment(LAB, duedate="2026-02-28 12:00:00 UTC")
     only_ada = out.parent / "only"
     shutil.copytree(submitted / "ada", only_ada / "ada")
-    assert grade(only_ada, "--out", out) == 0
+    assert grade(lab, only_ada, "--out", out) == 0
     assert (read_grades(out)["ada"]["score"], read_grades(out)["ada"]["flags"]) == ("0", "late-penalty")
     with Gradebook(f"sqlite:///{out / 'gradebook.db'}") as gradebook:
         assert gradebook.find_submission(LAB, "ada").score == 12
         gradebook.grant_extension(LAB, "ada", days=2)
-    assert grade(only_ada, "--out", out) == 0
+    assert grade(lab, only_ada, "--out", out) == 0
     assert read_grades(out)["ada"]["score"] == "12"
 
 
-def test_formgraders_autograde_button_runs_no_code_and_changes_no_score(tmp_path):
+def test_formgraders_autograde_button_runs_no_code_and_changes_no_score(lab, tmp_path):
     folder = hand_in(tmp_path / "in", "eve", append=f"open({str(tmp_path / 'ran')!r}, 'w')\n")
     out = tmp_path / "out"
-    assert grade(tmp_path / "in", "--out", out, "--isolation", "off") == 0
+    assert grade(lab, tmp_path / "in", "--out", out, "--isolation", "off") == 0
     (tmp_path / "ran").unlink()
     config = PyFileConfigLoader("nbgrader_config.py", path=str(out)).load_config()
     config.Autograde.force = True
@@ -206,35 +212,89 @@ def test_bad_arguments_are_one_clear_sentence(arguments, message, tmp_path, subm
 @pytest.mark.parametrize("workers", ["0", "-1", "two"])
 def test_a_number_of_workers_is_asked_for(workers, capsys):
     with pytest.raises(SystemExit) as ended:
-        grade("x", f"--workers={workers}")
+        grade(FOLDER, "x", f"--workers={workers}")
     assert ended.value.code == 2 and "not a number of workers" in capsys.readouterr().err
 
 
-def test_a_failure_of_the_grader_is_told_and_spares_the_others(tmp_path, capsys):
-    """A judge that breaks on one submission (its process is killed) still grades the other."""
-    lab = tmp_path / "lab0_slope"
-    shutil.copytree(FOLDER, lab)
+WAIT = "    while 'endless' in student.source:\n        pass\n"
+
+
+def rewrite(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_a_failure_of_the_grader_is_told_and_spares_the_others(tmp_path, capsys, monkeypatch):
+    """A judge that ends or hangs on some submissions still grades the other, though it was beside them."""
+    monkeypatch.setattr("autograder.grade.GRACE_SECONDS", 6 - 3 * 60)  # beyond three times 60 s: six in all
+    lab = without_bugs(tmp_path)
     with (lab / "reference.py").open("a") as file:
         file.write("\n\ndef die():\n    import os\n\n    os._exit(1)\n")
     hidden = (lab / "hidden_checks.py").read_text(encoding="utf-8")
     trap = '    assert student.notebook.report(2.718) == "slope 2.72"\n'
     (lab / "hidden_checks.py").write_text(
-        hidden.replace(trap, trap + "    'deadly' in student.source and reference.die()\n")
+        hidden.replace(trap, trap + "    'deadly' in student.source and reference.die()\n" + WAIT)
     )
     hand_in(tmp_path / "in", "ada")
     hand_in(tmp_path / "in", "bob", append="# deadly\n")
+    hand_in(tmp_path / "in", "cyd", append="# endless\n")
     out = tmp_path / "out"
     assert cli.grade([str(lab) + os.sep, str(tmp_path / "in"), "--out", str(out)]) == 1
-    assert "the grader failed on bob" in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert all(f"the grader failed on {name}: JudgeLostError" in printed for name in ("bob", "cyd"))
     rows = read_grades(out)
-    assert (rows["ada"]["score"], rows["bob"]["status"], rows["bob"]["score"]) == ("12", "not-graded", "")
+    assert [(row["status"], row["score"]) for row in rows.values()] == [
+        ("graded", "12"),
+        ("not-graded", ""),
+        ("not-graded", ""),
+    ]
     with sqlite3.connect(out / "gradebook.db") as database:
         assert database.execute("select count(*) from submitted_assignment").fetchone() == (1,)
 
 
+def busy(seconds: float) -> str:
+    """Return a forecast that needs so much computing time."""
+    loop = f"        import time\n        end = time.process_time() + {seconds}\n"
+    return loop + "        while time.process_time() < end: pass\n" + PREDICT
+
+
+def test_deadlines_follow_the_machine(tmp_path, capsys):
+    """The reference needs four times what the lab allows: a student who needs five times as much is right, too."""
+    lab = without_bugs(tmp_path)
+    rewrite(lab / "lab.toml", "call_cpu_seconds = 2", "call_cpu_seconds = 0.05")
+    rewrite(lab / "slope.py", PREDICT, busy(0.2))
+    hand_in(tmp_path / "in", "ada", replace={PREDICT: busy(1.0)})
+    hand_in(tmp_path / "in", "bob", replace={PREDICT: "        while True: pass\n"})
+    arguments = [str(lab) + os.sep, str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    assert cli.grade(arguments) == 0
+    rows = read_grades(tmp_path / "out")
+    assert (rows["ada"]["score"], rows["bob"]["status"]) == ("12", "timed-out")
+    allowed, measured = re.search(
+        r"A call may take (\S+) s of computing time; .* took (\S+) s here", capsys.readouterr().out
+    ).groups()
+    assert 0.2 <= float(measured) < 0.5 and float(allowed) == pytest.approx(10 * float(measured), rel=0.1)
+
+
+def test_a_reference_that_fails_stops_the_grader_and_is_asked_once(tmp_path, capsys):
+    lab = without_bugs(tmp_path)
+    (tmp_path / "in" / "nil" / LAB).mkdir(parents=True)
+    arguments = [str(lab) + os.sep, str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    assert cli.grade(arguments) == 0
+    kept = tmp_path / "out" / ".grading" / LAB / "deadline.json"
+    first = kept.stat().st_mtime_ns
+    assert cli.grade(arguments) == 0
+    assert kept.stat().st_mtime_ns == first
+    rewrite(lab / "slope.py", "values - values.mean()", "values - 1")
+    capsys.readouterr()
+    assert cli.grade(arguments) == 1
+    printed = capsys.readouterr().err
+    assert "the reference of lab0_slope earns" in printed and "question 'fitting'" in printed
+    assert printed.startswith("grade: ") and printed.count("\n") == 1
+
+
 def test_a_changed_lab_needs_a_new_folder(tmp_path, capsys):
-    lab = tmp_path / "lab0_slope"
-    shutil.copytree(FOLDER, lab)
+    lab = without_bugs(tmp_path)
     (tmp_path / "in" / "nil" / LAB).mkdir(parents=True)
     arguments = [str(lab) + os.sep, str(tmp_path / "in"), "--out", str(tmp_path / "out")]
     assert cli.grade(arguments) == 0
@@ -268,7 +328,7 @@ def test_check_without_work_or_lab_says_so(tmp_path, capsys):
     assert "there is no lab 'lab9'" in capsys.readouterr().err
 
 
-def test_grading_works_where_alembic_is_not_on_the_path(submitted, tmp_path):
+def test_grading_works_where_alembic_is_not_on_the_path(lab, submitted, tmp_path):
     """nbgrader starts alembic by name; the environment need not be activated."""
     script = (
         "import sys; from autograder.cli import grade\n"
@@ -281,7 +341,7 @@ def test_grading_works_where_alembic_is_not_on_the_path(submitted, tmp_path):
         "PATH": os.defpath,
         "PYTHONPATH": str(root),
     }
-    arguments = [str(FOLDER) + os.sep, str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    arguments = [str(lab) + os.sep, str(tmp_path / "in"), "--out", str(tmp_path / "out")]
     command = [sys.executable, str(tmp_path / "go.py"), *arguments]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")

@@ -21,7 +21,7 @@ from autograder.judge import judge
 from autograder.sources import Sources
 from autograder.store import Judged, Store, depends_on, read_judged, write_judged
 from autograder.submission import pack, read_submission
-from tests.labs.handing_in import FOLDER, hand_in, hand_in_stub, slope_lab
+from tests.labs.handing_in import FOLDER, hand_in, hand_in_stub, slope_lab, without_bugs
 
 ROOT = Path(cli.__file__).parent.parent
 LAB = slope_lab()
@@ -31,10 +31,7 @@ MEASURED = ("seconds", "timings", "slowest_call_cpu")  # parts of a verdict that
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory) -> Path:
-    """A copy of lab 0 without planted bugs, which would take most of the time here."""
-    folder = tmp_path_factory.mktemp("lab") / LAB.name
-    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("mutants", "__pycache__"))
-    return folder
+    return without_bugs(tmp_path_factory.mktemp("lab"))
 
 
 @pytest.fixture(scope="module")

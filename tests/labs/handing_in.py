@@ -1,5 +1,6 @@
 """Makes submissions of lab 0 for the tests of the engine: right ones, and ones with a given slip."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,6 +17,12 @@ FOLDER = Path(__file__).parent / "lab0_slope"
 def slope_lab() -> Lab:
     """Return lab 0."""
     return load_lab(FOLDER)
+
+
+def without_bugs(folder: Path) -> Path:
+    """Return a copy of lab 0 below ``folder`` without planted bugs: to try them takes most of the time."""
+    ignored = shutil.ignore_patterns("mutants", "__pycache__")
+    return Path(shutil.copytree(FOLDER, folder / FOLDER.name, ignore=ignored))
 
 
 def reference_notebook() -> NotebookNode:
