@@ -76,6 +76,7 @@ def _run_ours(folder: Path, only: str) -> dict[str, dict[str, Any]]:
                 capture_output=True,
                 check=False,
             )
+        scores: dict[str, float | None] = {}
         with (
             contextlib.suppress(OSError),
             (place / "out" / "grades.csv").open(encoding="utf-8", newline="") as file,
