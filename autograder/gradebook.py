@@ -103,11 +103,12 @@ class CourseRoot:
             _write_files(handed_in, target)
             (target / self.lab.files[0]).write_bytes(notebook_bytes(notebook))
         write_text(self.folder / "logs" / student / f"{name}.txt", verdict.log)
-        self._write_scores(handed_in, verdict)
-        self._assign_late_penalty(student, notebook)
+        if self._write_scores(handed_in, verdict):
+            self._assign_late_penalty(student, notebook)
         return self._final_score(student)
 
-    def _write_scores(self, handed_in: HandedIn, verdict: Verdict) -> None:
+    def _write_scores(self, handed_in: HandedIn, verdict: Verdict) -> bool:
+        """Write a submission's scores, and tell whether lateness may change what they are worth."""
         from sqlalchemy.exc import SAWarning
 
         name, student = self.lab.name, handed_in.student
@@ -123,6 +124,8 @@ class CourseRoot:
                 by_hand = grade.manual_score is not None
                 grade.needs_manual_grade = by_hand and (changed or grade.needs_manual_grade)
             gradebook.db.commit()
+            penalties = (notebook.late_submission_penalty for notebook in entry.notebooks)
+            return entry.total_seconds_late > 0 or any(penalties)
 
     def _assign_late_penalty(self, student: str, notebook: NotebookNode) -> None:
         """Let nbgrader's plugin decide, as its autograder would; by default it takes nothing off."""
