@@ -140,7 +140,7 @@ def every_descriptor_closed(desk: Desk) -> None:
     )
 
 
-@case("pipe", NO_FORECAST, plain=False)
+@case("pipe", NO_TESTS, at_most=True, plain=False)
 def requests_swallowed(desk: Desk) -> None:
     """Another thread reads the judge's requests from the pipe before the worker does, and answers none."""
     desk.right(
