@@ -335,7 +335,7 @@ def test_bundle_holds_what_students_need(bundle):
     assert {name for name in names if name.startswith("autograder/")} == {
         f"autograder/{name}.py" for name in ENGINE
     }
-    allowed = {"itemmarket", "autograder", "lectures", "labs", "data"}
+    allowed = {"itemmarket", "autograder", "lectures", "labs", "data", ".github"}
     assert {name.split("/")[0] for name in names if "/" in name} == allowed
     forbidden = re.compile(
         "solution|hidden|reference|mutant|variant|gradebook|release.py|leaks|source/|class/"
@@ -352,7 +352,9 @@ def imported(root: Path, module: str) -> set[str]:
     """Modules of the engine that a module imports; of those in the verbs' functions, only what `check` has."""
     tree = ast.parse((root / f"autograder/{module}.py").read_text("utf-8"))
     if module == "cli":
-        tree.body = [node for node in tree.body if getattr(node, "name", "check") != "grade"]
+        tree.body = [
+            node for node in tree.body if getattr(node, "name", "check") not in ("grade", "_collected")
+        ]
     names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
     return {name.removeprefix("autograder.") for name in names if name.startswith("autograder.")}
 
