@@ -19,10 +19,11 @@ def children_of_children(desk: Desk) -> None:
     )
 
 
-@case("processes", RIGHT, needs_full=True)
+@case("processes", NO_TESTS, needs_full=True)
 def daemon(desk: Desk) -> None:
     """A daemon is made by two forks and a session of its own, ignores signals, and waits for two minutes."""
     desk.right(
+        tests="",
         append="""
         import os, signal, time
         if os.fork() == 0:
