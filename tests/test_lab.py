@@ -46,7 +46,8 @@ def test_source(source):
     assert lab.max_score == 12
     assert (lab.questions[0].title, lab.questions[0].section) == ("Fitting a line", "Task 1")
     assert (lab.limits.memory_gb, lab.limits.output_bytes) == (1, 20_000)
-    assert lab.thresholds == {"rmse": 0.5, "coverage": 0.8}
+    assert lab.thresholds == {"rmse": 0.5, "coverage": 0.8, "mutants": 0.8}
+    assert len(lab.variants) == 2 and len(lab.mutants) == 5
     assert not lab.released
     assert lab.hidden_checks == source / "hidden_checks.py"
     assert lab.files == ("lab0_slope.ipynb", "slope.py", "test_slope.py")
@@ -73,6 +74,7 @@ def test_released_lab_has_the_same_definition(source, released):
     lab, original = load_lab(released), load_lab(source)
     assert lab.released
     assert lab.hidden_checks is None
+    assert (lab.reference, lab.variants, lab.mutants) == ("", {}, ())
     assert (lab.name, lab.questions, lab.limits, lab.thresholds) == (
         original.name,
         original.questions,
