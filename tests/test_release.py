@@ -203,7 +203,7 @@ def test_same_bytes_everywhere(sources, root, tmp_path):
         module.write("# a slope of 45\u00b0\n")
     files = derive(sources, load_labs(sources))
     expected = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    for path in [*sources.glob("solutions/*/*"), *sources.glob("lectures/source/*")]:
+    for path in filter(Path.is_file, [*sources.glob("solutions/**/*"), *sources.glob("lectures/source/*")]):
         path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     elsewhere = tmp_path / "elsewhere [1]"
     sources.rename(elsewhere)
@@ -338,7 +338,7 @@ def test_bundle_holds_what_students_need(bundle):
     allowed = {"itemmarket", "autograder", "lectures", "labs", "data", ".github"}
     assert {name.split("/")[0] for name in names if "/" in name} == allowed
     forbidden = re.compile(
-        "solution|hidden|reference|mutant|variant|gradebook|release.py|leaks|source/|class/"
+        "solution|hidden|reference|mutants/|variants/|gradebook|release.py|leaks|source/|class/"
     )
     assert not [name for name in names if forbidden.search(name)]
     readme = (bundle / "README.md").read_text(encoding="utf-8")
