@@ -21,7 +21,7 @@ WORKFLOW = ".github/workflows/check.yml"
 ENGINE = (
     *("__init__", "arrangement", "cells", "classroom", "cli", "codec", "graded", "judge", "lab"),
     *("labfiles", "launch", "mutants", "mutation", "notebooks", "process", "student", "submission"),
-    *("watch", "worker"),
+    *("watch", "worker", "isolation", "sandbox", "confine", "zygote", "container"),
 )
 SOURCES = (
     *("course.py", "requirements.txt", "constraints.txt", "pyproject.toml", ".gitignore", ".gitattributes"),

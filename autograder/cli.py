@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from autograder.graded import explanation
+from autograder.isolation import MODES, OFF_WARNING, IsolationError, launcher, resolve
 from autograder.judge import Verdict, judge
 from autograder.lab import OWN_TESTS, Lab, LabError, load_lab
 from autograder.submission import SubmissionsError, read_submission
@@ -25,7 +26,6 @@ def grade(argv: list[str]) -> int:
     from autograder.exports import RosterError, read_roster
     from autograder.grade import grade_class
     from autograder.gradebook import GradebookError
-    from autograder.isolation import MODES, OFF_WARNING, IsolationError
     from autograder.pool import JudgesError
     from autograder.table import LiveTable
 
@@ -56,9 +56,9 @@ def grade(argv: list[str]) -> int:
         return self_test()
     if options.submitted is None:
         parser.error("LAB and SUBMITTED are needed")
-    if options.isolation == "off":
-        print(f"grade: WARNING: {OFF_WARNING}", file=sys.stderr)
     try:
+        if not options.scheduler and resolve(options.isolation) == "off":
+            print(f"grade: WARNING: {OFF_WARNING}", file=sys.stderr)
         lab = load_lab(_find_lab(options.lab, ["solutions"]))
         out = options.out or ROOT / "build" / "grades" / lab.name
         roster = read_roster(options.roster) if options.roster else None
@@ -117,13 +117,18 @@ def check(argv: list[str]) -> int:
             raise SubmissionsError(
                 f"{folder} holds none of {', '.join(lab.files)}: name the folder of your work"
             )
-        verdict = judge(lab, submission, hidden=False)
+        isolation = resolve("auto")
+        with launcher(isolation, lab) as launch:
+            verdict = judge(lab, submission, hidden=False, launch=launch)
     except (SubmissionsError, LabError, CheckFileError, OSError) as error:
         print(f"check: {error}", file=sys.stderr)
         return 1
     if options.github:
         _tell_github(lab, verdict)
-    return 0 if _print_verdict(Console(), lab, verdict) else 1
+    all_right = _print_verdict(Console(), lab, verdict)
+    if isolation == "off":
+        print("Your code ran as an ordinary program on this machine; the grader shuts it in, with equal verdicts.")
+    return 0 if all_right else 1
 
 
 def _tell_github(lab: Lab, verdict: Verdict) -> None:

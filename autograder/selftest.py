@@ -57,7 +57,7 @@ def try_escapes(launch: Launch) -> Iterator[tuple[str, str | None]]:
     yield _title("survive"), _survivors(launch)
 
 
-def main() -> int:
+def self_test() -> int:
     """Try everything under the strongest isolation of this machine, print what holds; return 0 when all does."""
     console = Console()
     for name, lack in (("full", sandbox.available()), ("container", container.available())):
@@ -167,4 +167,4 @@ def _survivors(launch: Launch) -> str | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(self_test())
