@@ -15,17 +15,17 @@ import time
 from pathlib import Path
 
 
-def read_disk(paths):
+def read_disk(paths: list[str]) -> str | None:
     """Read the solutions, the home folder and the system's users."""
     for path in paths:
         with contextlib.suppress(OSError):
-            found = os.listdir(path) if Path(path).is_dir() else Path(path).read_bytes()[:1]
+            found = _listed(path) if Path(path).is_dir() else Path(path).read_bytes()[:1]
             if found:
                 return f"read {path}"
     return None
 
 
-def write_disk(folders):
+def write_disk(folders: list[str]) -> str | None:
     """Change the helper package, the environment or the system."""
     for folder in folders:
         with contextlib.suppress(OSError):
@@ -36,7 +36,7 @@ def write_disk(folders):
     return None
 
 
-def leave_message(text):
+def leave_message(text: str) -> None:
     """Leave a message for the next submission, in files and in shared memory."""
     for folder in ("/tmp", "/dev/shm", "/var/tmp", "/run"):
         with contextlib.suppress(OSError):
@@ -50,7 +50,7 @@ def leave_message(text):
             ctypes.memmove(address, text.encode(), len(text))
 
 
-def find_message(text):
+def find_message(text: str) -> str | None:
     """Find a message that an earlier submission left."""
     for folder in ("/tmp", "/dev/shm", "/var/tmp", "/run"):
         with contextlib.suppress(OSError):
@@ -67,14 +67,14 @@ def find_message(text):
     return None
 
 
-def connect(port):
+def connect(port: int) -> str | None:
     """Reach a server on this machine."""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=2):
         return f"reached 127.0.0.1:{port}"
     return None
 
 
-def abstract_socket(name):
+def abstract_socket(name: str) -> str | None:
     """Reach a Unix socket without a file."""
     with contextlib.suppress(OSError, AttributeError), socket.socket(socket.AF_UNIX) as client:
         client.settimeout(2)
@@ -83,14 +83,14 @@ def abstract_socket(name):
     return None
 
 
-def see_processes():
+def see_processes() -> str | None:
     """See other processes."""
     others = [int(n) for n in _listed("/proc") if n.isdigit() and int(n) != os.getpid()]
     family = {os.getppid()}
     return f"saw {len(others)} processes" if set(others) - family or os.getppid() in others else None
 
 
-def signal_others():
+def signal_others() -> str | None:
     """Send a signal to another process (signal 0, which only asks)."""
     for target in (os.getppid(), 1):
         if target not in (0, os.getpid()):
@@ -100,35 +100,35 @@ def signal_others():
     return None
 
 
-def read_secrets():
+def read_secrets() -> str | None:
     """Find the grader's settings in the environment."""
     found = [name for name in os.environ if "SECRET" in name or name.startswith(("COURSE_", "SSH_"))]
     return f"read {found}" if found else None
 
 
-def use_descriptors():
+def use_descriptors() -> str | None:
     """Find open files that are not this worker's pipes."""
     for number in range(3, 256):
         with contextlib.suppress(OSError):
-            link = os.readlink(f"/proc/self/fd/{number}")
+            link = str(Path(f"/proc/self/fd/{number}").readlink())
             if not link.startswith(("pipe:", "/dev/null", "/proc/", "anon_inode:")):
                 return f"descriptor {number} is {link}"
     return None
 
 
-def raise_limits():
+def raise_limits() -> str | None:
     """Lift the limits on memory and processes."""
     import resource
 
     for name in ("RLIMIT_AS", "RLIMIT_NPROC", "RLIMIT_CPU"):
-        soft, hard = resource.getrlimit(getattr(resource, name))
+        _, hard = resource.getrlimit(getattr(resource, name))
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(getattr(resource, name), (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             return f"{name} had been {hard}"
     return None
 
 
-def take_memory(limit):
+def take_memory(limit: int) -> str | None:
     """Take a gigabyte more memory than allowed."""
     with contextlib.suppress(MemoryError, ValueError, OSError):
         import mmap
@@ -138,7 +138,7 @@ def take_memory(limit):
     return None
 
 
-def fill_disk(limit):
+def fill_disk(limit: int) -> str | None:
     """Write a tenth more than allowed."""
     path, written = Path("full"), 0
     with contextlib.suppress(OSError), path.open("wb") as file:
@@ -148,7 +148,7 @@ def fill_disk(limit):
     return f"wrote {written:,} bytes" if written > limit else None
 
 
-def fork_bomb(limit):
+def fork_bomb(limit: int) -> str | None:
     """Start more processes than allowed (at most 300)."""
     children = []
     try:
@@ -167,7 +167,7 @@ def fork_bomb(limit):
     return f"started {len(children)} processes" if len(children) >= limit else None
 
 
-def new_namespace():
+def new_namespace() -> str | None:
     """Become root in a user namespace of its own."""
     libc = ctypes.CDLL(None, use_errno=True)
     if os.fork() == 0:
@@ -175,7 +175,7 @@ def new_namespace():
     return "it was made" if os.waitstatus_to_exitcode(os.wait()[1]) == 7 else None
 
 
-def mount():
+def mount() -> str | None:
     """Mount a file system."""
     libc = ctypes.CDLL(None, use_errno=True)
     Path("mountpoint").mkdir(exist_ok=True)
@@ -185,7 +185,7 @@ def mount():
     return None
 
 
-def trace_parent():
+def trace_parent() -> str | None:
     """Attach to another process as a debugger."""
     libc = ctypes.CDLL(None, use_errno=True)
     for target in {1, os.getppid()} - {0, os.getpid()}:
@@ -194,7 +194,7 @@ def trace_parent():
     return None
 
 
-def raw_packets():
+def raw_packets() -> str | None:
     """Open raw, packet and netlink sockets."""
     for family, kind in ((2, 3), (17, 3), (16, 3), (40, 1)):
         with contextlib.suppress(OSError), socket.socket(family, kind):
@@ -202,7 +202,7 @@ def raw_packets():
     return None
 
 
-def gain_powers():
+def gain_powers() -> str | None:
     """Become root through a program that may (sudo, su), or keep a capability."""
     status = Path("/proc/self/status")
     text = status.read_text() if status.exists() else ""
@@ -211,7 +211,7 @@ def gain_powers():
     return None if "NoNewPrivs:\t1" in text or not text else "a set-user-id program would be obeyed"
 
 
-def kernel_interfaces():
+def kernel_interfaces() -> str | None:
     """Use interfaces of the kernel that have had holes: io_uring, bpf, perf, userfaultfd, keyrings."""
     libc = ctypes.CDLL(None, use_errno=True)
     numbers = {"io_uring": 425}
@@ -224,7 +224,7 @@ def kernel_interfaces():
     return None
 
 
-def type_into_terminal():
+def type_into_terminal() -> str | None:
     """Type into the terminal of whoever grades."""
     with contextlib.suppress(OSError):
         import fcntl
@@ -233,13 +233,13 @@ def type_into_terminal():
             if os.isatty(number):
                 fcntl.ioctl(number, 0x5412, struct.pack("B", 10))
                 return "typed"
-        with open("/dev/tty", "wb") as terminal:
+        with Path("/dev/tty").open("wb") as terminal:
             fcntl.ioctl(terminal, 0x5412, struct.pack("B", 10))
             return "typed"
     return None
 
 
-def survive():
+def survive() -> None:
     """Leave a process behind that outlives the worker (for a minute)."""
     program = "import os, time; os.setsid(); time.sleep(60)"
     if os.fork() == 0:
@@ -250,13 +250,12 @@ def survive():
     os.wait()
 
 
-def kill_all():
+def kill_all() -> None:
     """Kill every process that can be reached."""
     os.kill(-1, 9)
 
 
-def _listed(folder):
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []
+def _listed(folder: str) -> list[str]:
+    with contextlib.suppress(OSError):
+        return [path.name for path in Path(folder).iterdir()]
+    return []

@@ -61,7 +61,7 @@ def self_test() -> int:
     """Try everything under the strongest isolation of this machine, print what holds; return 0 when all does."""
     console = Console()
     for name, lack in (("full", sandbox.available()), ("container", container.available())):
-        console.print(f"{name}: {'available' if not lack else lack}", markup=False, soft_wrap=True)
+        console.print(f"{name}: {lack or 'available'}", markup=False, soft_wrap=True)
     if not sandbox.available():
         with sandbox.Zygote([]) as zygote:
             return _print_table(console, zygote)
