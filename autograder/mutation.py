@@ -29,6 +29,7 @@ from itemmarket.student import SubmissionError
 CALLS = 2  # the student's tests may take as long as two calls
 CORRECT_PATIENCE = 2  # another correct module may be half as fast as the student's own
 MUTANT_PATIENCE, MUTANT_SECONDS = 2, 3  # a bug that makes the tests this much slower has been noticed
+ATTEMPTS = ("escape-attempt", "tampering")
 WALL = 4  # seconds on the clock for each of computing time: a busy machine, or tests that sleep
 
 
@@ -75,15 +76,14 @@ def judge_own_tests(
     timings = {"own tests": time.monotonic() - began}
     if mutate and result.passed and (lab.mutants or lab.variants):
         began = time.monotonic()
-        mutation = _mutate(lab, submission, tests_passed(outcome), preload, launch)
-        result = dataclasses.replace(result, mutation=mutation)
+        trial = _Trial(lab, submission, preload, launch)
+        result = dataclasses.replace(result, mutation=_mutate(lab, tests_passed(outcome), trial))
+        workspace.evidence |= trial.evidence
         timings["mutants"] = time.monotonic() - began
     return result, workspace, timings
 
 
-def _mutate(
-    lab: Lab, submission: Submission, passed: set[str], preload: Sequence[str], launch: Launch
-) -> Mutation:
+def _mutate(lab: Lab, passed: set[str], trial: "_Trial") -> Mutation:
     """Try the tests on the lab's correct implementations and, if they accept those, on its planted bugs.
 
     Of the tests that failed on the student's own module, and have cost their share there, those count that the
@@ -92,7 +92,6 @@ def _mutate(
     order = random.Random(lab.hidden_seed)
     correct = order.sample(texts := [lab.reference, *lab.variants.values()], len(texts))
     mutants = order.sample(lab.mutants, len(lab.mutants))
-    trial = _Trial(lab, submission, preload, launch)
     refused, refusing, unsound, reached = 0, set(), set(), 0
     for text in correct:
         outcome = trial.run(text, lab.limits.call_cpu_seconds * CALLS * CORRECT_PATIENCE)
@@ -136,12 +135,15 @@ class _Trial:
         Computing time of all runs, and of the longest, in seconds.
     timed_out : bool
         Whether the last run was stopped.
+    evidence : dict of str to str
+        What the tests attempted, and its flag; that a bug made them hang or end is nothing of the kind.
     """
 
     def __init__(self, lab: Lab, submission: Submission, preload: Sequence[str], launch: Launch) -> None:
         self._lab, self._files, self._preload, self._launch = lab, submission.files, preload, launch
         self.spent = self.longest = 0.0
         self.timed_out = False
+        self.evidence: dict[str, str] = {}
 
     def run(self, text: str, seconds: float, **options: Any) -> dict[str, Any] | None:
         """Return the outcome of the tests on a module, None when they ended the process or were stopped."""
@@ -161,6 +163,8 @@ class _Trial:
                 except SubmissionError as error:
                     outcome, self.timed_out = None, isinstance(error, TimedOut)
                     cost = min(seconds, time.monotonic() - began)
+        attempts = {fact: flag for fact, flag in workspace.evidence.items() if flag in ATTEMPTS}
+        self.evidence |= attempts
         self.spent += max(0.0, cost)
         self.longest = max(self.longest, cost)
         return outcome if isinstance(outcome, dict) else None
