@@ -221,6 +221,17 @@ def test_forged_coverage_is_bounded_capped_and_reported(judged):
     assert "steps that slope.py does not have" in verdict.evidence[0].fact
 
 
+def test_attempts_on_another_implementation_are_reported(judged, launch):
+    if launch.name != "full":
+        pytest.skip("machine: no full isolation")
+    tests = f"{READS}def test():\n    if '###' not in TEXT: open('/root/secret')\n{CALLS_ALL}"
+    verdict = judged(tests, lab=dataclasses.replace(LAB, variants={}))
+    assert points(verdict) == 0
+    assert [(item.flag, item.fact) for item in verdict.evidence] == [
+        ("escape-attempt", "opened /root/secret")
+    ]
+
+
 ODD = """
 import contextlib, functools
 
