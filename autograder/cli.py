@@ -27,7 +27,7 @@ def grade(argv: list[str]) -> int:
     from autograder.grade import grade_class
     from autograder.gradebook import GradebookError
     from autograder.pool import JudgesError
-    from autograder.table import LiveTable
+    from autograder.table import LiveTable, printable
 
     parser = argparse.ArgumentParser(prog="course.py grade", description="Grade the submissions of a lab.")
     add = parser.add_argument
@@ -85,7 +85,9 @@ def grade(argv: list[str]) -> int:
         print("grade: stopped; the same command with --resume goes on", file=sys.stderr)
         return 130
     for student, why in result.failures.items():
-        print(f"grade: the grader failed on {student}: {why}", file=sys.stderr)
+        print(printable(f"grade: the grader failed on {student}: {why}"), file=sys.stderr)
+    if options.scheduler and result.isolation == "off":
+        print(f"grade: WARNING: on the cluster {OFF_WARNING}", file=sys.stderr)
     for note in result.notes:
         print(f"exports: {note}", file=sys.stderr)
     if result.resumed:
@@ -127,7 +129,9 @@ def check(argv: list[str]) -> int:
         _tell_github(lab, verdict)
     all_right = _print_verdict(Console(), lab, verdict)
     if isolation == "off":
-        print("Your code ran as an ordinary program on this machine; the grader shuts it in, with equal verdicts.")
+        print(
+            "Your code ran as an ordinary program on this machine; the grader shuts it in, with equal verdicts."
+        )
     return 0 if all_right else 1
 
 

@@ -16,6 +16,11 @@ _LAST = 8  # finished submissions that stay in sight
 _WHOLE = 60  # a class up to this size is shown whole at the end
 
 
+def printable(text: str) -> str:
+    """Return a text without characters that a terminal obeys: students' folders may have any name."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 class Progress:
     """Is told what goes on while a class is graded; this one shows nothing."""
 
@@ -83,7 +88,9 @@ class LiveTable(Progress):
         table = self._table(self._rows[-_LAST:])
         now = time.monotonic()
         for student, since in self._running.items():
-            table.add_row(escape(student), "", "being graded", "", f"{now - since:.0f}", style="bold")
+            table.add_row(
+                escape(printable(student)), "", "being graded", "", f"{now - since:.0f}", style="bold"
+            )
         waiting = self._total - len(self._rows) - len(self._running)
         if waiting > 0:
             table.add_row(f"{waiting} more", "", "waiting", "", "", style="dim")
@@ -98,7 +105,7 @@ class LiveTable(Progress):
             score = f"{row['score']} / {row['max_score']}" if row["score"] else "-"
             style = "red" if row["status"] == "not-graded" else None
             cells = (row["student"], score, row["status"], row["flags"], f"{seconds:.1f}")
-            table.add_row(*map(escape, cells), style=style)
+            table.add_row(*(escape(printable(cell)) for cell in cells), style=style)
         return table
 
     def _count(self) -> str:

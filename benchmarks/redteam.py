@@ -17,6 +17,7 @@ from typing import Any
 
 import nbformat
 
+from autograder.exports import safe_cell
 from autograder.isolation import resolve
 from autograder.lab import Lab, load_lab
 from benchmarks._common import BUILD, ROOT, record
@@ -144,7 +145,7 @@ def _write(folder: Path, *options: str) -> dict[str, Any]:
 
 def _observed(seat: dict[str, Any], scores: dict[str, float | None], text: str) -> dict[str, Any]:
     """Return a case's score, what students could read that they must not, and neighbours without full marks."""
-    score = scores.get(seat["student"])
+    score = scores.get(seat["student"], scores.get(safe_cell(seat["student"])))
     return {
         "score": score if score == score else None,
         "leaks": [word for word in seat["absent"] if word in text],

@@ -36,7 +36,7 @@ def daemon(desk: Desk) -> None:
                         continue
                 time.sleep(120)
             os._exit(0)
-        """
+        """,
     )
 
 

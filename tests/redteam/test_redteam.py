@@ -19,6 +19,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from autograder.exports import safe_cell
 from autograder.isolation import resolve
 from tests.labs.handing_in import FOLDER
 from tests.redteam.catalogue import CASES, Case, first_of_each_category
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="machine: the cases s
 ROOT = Path(__file__).resolve().parents[2]
 FULL = resolve("auto") == "full"
 GRADE = "import sys; from autograder import cli; sys.exit(cli.grade(sys.argv[1:]))"
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a spreadsheet's formula begins
 BATCH = 16
 SECONDS_EACH = 60  # a neighbour costs one, an endless loop a dozen
 PEAK_BYTES = 4 * 2**30
@@ -133,7 +135,8 @@ def collect(seat: Seat, out: Path) -> Graded:
         cells = nbformat.read(graded, as_version=4).cells
         public["graded notebook"] = json.dumps([cell.get("outputs") for cell in cells], ensure_ascii=False)
     neighbours = {name: sum(scores.get(name, {}).values()) for name in (seat.before, seat.after)}
-    row = rows.get(seat.student, {})
+    row = rows.get(safe_cell(seat.student), {})
+    assert not [cell for line in rows.values() for cell in line.values() if cell.startswith(FORMULA)]
     return Graded(seat, scores.get(seat.student, {}), row, neighbours, feedback, public)
 
 
