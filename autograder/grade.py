@@ -133,7 +133,8 @@ def grade_class(
     result.resumed = len(known)
     write_grades(out / "grades.csv", lab.name, result.rows)
     result.notes = write_exports(out / "exports", lab, result.rows, roster)
-    write_report(out / "report.html", lab, store.verdicts(recorder.recorded), result.rows, groups)
+    verdicts = store.verdicts(recorder.recorded)
+    write_report(out / "report.html", lab, verdicts, result.rows, groups, result.deadline.describe())
     return result
 
 

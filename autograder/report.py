@@ -90,7 +90,12 @@ _DISCRIMINATION = (  # Ebel and Frisbie, Essentials of Educational Measurement, 
 
 
 def write_report(
-    path: Path, lab: Lab, verdicts: Iterable[Verdict], rows: Sequence[Row], groups: Sequence["Group"] = ()
+    path: Path,
+    lab: Lab,
+    verdicts: Iterable[Verdict],
+    rows: Sequence[Row],
+    groups: Sequence["Group"] = (),
+    deadline: str = "",
 ) -> None:
     """Write the page about a class.
 
@@ -106,6 +111,8 @@ def write_report(
         The lines of ``grades.csv``.
     groups : sequence of Group
         From :func:`autograder.similarity.find_groups`.
+    deadline : str
+        What a call was allowed on this machine, in a sentence.
     """
     handed_in = [
         replace(verdict, log="") for verdict in verdicts if verdict.status != "missing"
@@ -130,6 +137,7 @@ def write_report(
             groups=groups,
             isolation=sorted(Counter(verdict.isolation for verdict in handed_in).items()),
             machine=machine(),
+            deadline=deadline,
             total_seconds=sum(seconds.values()),
             mutation=[(v.student, v.own_tests) for v in handed_in if getattr(v.own_tests, "mutation", None)],
         )

@@ -120,7 +120,7 @@ def test_feedback_says_what_was_tried_and_what_came_back(out):
 
 def test_the_report_needs_nothing_else(out):
     report = (out / "report.html").read_text(encoding="utf-8")
-    assert "3 of 4 students handed in" in report
+    assert "3 of 4 students handed in" in report and "A call may take 2 s of computing time" in report
     assert "://" not in report and "loop & co" not in report
     assert 'href="feedback/loop%20%26%20co/lab0_slope.html"' in report
 
