@@ -1,6 +1,8 @@
 """Whole or not at all."""
 
 import json
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -75,3 +77,19 @@ def test_json_and_parquet_round_trip_with_the_same_bytes(tmp_path):
     with pytest.raises(ValueError):
         atomic.write_json(tmp_path / "1.json", float("nan"))
     assert json.loads((tmp_path / "1.json").read_text(encoding="utf-8")) == value
+
+
+def test_leftovers_of_a_killed_writer_are_removed_and_nothing_else(tmp_path):
+    script = (
+        "import os, signal, sys; from pathlib import Path; from itemmarket.atomic import atomic_folder, atomic_path\n"
+        "with atomic_path(Path(sys.argv[1], 'file')) as f, atomic_folder(Path(sys.argv[1], 'deep', 'folder')) as d:\n"
+        "    f.write_text('half'); (d / 'x').write_text('half'); os._exit(9)\n"
+    )
+    kept = [tmp_path / "file", tmp_path / ".hidden.tmp", tmp_path / "deep" / "x.0123456789ab.tmp"]
+    (tmp_path / "deep").mkdir()
+    for path in kept:
+        path.write_text("mine")
+    assert subprocess.run([sys.executable, "-c", script, str(tmp_path)]).returncode == 9
+    assert len(list(tmp_path.rglob(".*.tmp"))) == 3
+    atomic.remove_leftovers(tmp_path)
+    assert sorted(p for p in tmp_path.rglob("*") if p.is_file()) == sorted(kept)
