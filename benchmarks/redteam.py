@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,14 @@ def main(argv: list[str]) -> int:
     """Run every case through both graders and print the table; fail when ours is wrong anywhere."""
     parser = argparse.ArgumentParser(prog="course.py bench redteam", description=__doc__)
     parser.add_argument("--only", default="", metavar="WORD", help="cases with this in name or category")
+    parser.add_argument("--one-each", action="store_true", help="only the first case of each category")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="runs of nbgrader at a time")
     options = parser.parse_args(argv)
+    selection = ["--only", options.only, *["--one-each"] * options.one_each]
     BUILD.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="redteam-", dir=BUILD) as folder:
-        cases = _run_ours(Path(folder) / "ours", options.only)
-        for name, seen in _run_nbgrader(Path(folder) / "nbgrader", options.only, options.workers).items():
+        cases = _run_ours(Path(folder) / "ours", selection)
+        for name, seen in _run_nbgrader(Path(folder) / "nbgrader", selection, options.workers).items():
             cases.setdefault(name, seen).update(seen)
     rows = [_judged(case) for case in cases.values()]
     _print_table(rows)
@@ -60,10 +62,10 @@ def main(argv: list[str]) -> int:
     return 1 if wrong else 0
 
 
-def _run_ours(folder: Path, only: str) -> dict[str, dict[str, Any]]:
+def _run_ours(folder: Path, selection: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Grade the cases in classes with the verb ``grade``; return what was seen, by case."""
     full = ["--full"] if resolve("auto") == "full" else []
-    made = _write(folder, "--size", str(CLASS_SIZE), "--only", only, *full)
+    made = _write(folder, "--size", str(CLASS_SIZE), *selection, *full)
     seen = {}
     for one in made["classes"]:
         place = Path(one["folder"])
@@ -92,9 +94,9 @@ def _run_ours(folder: Path, only: str) -> dict[str, dict[str, Any]]:
     return seen
 
 
-def _run_nbgrader(folder: Path, only: str, workers: int) -> dict[str, dict[str, Any]]:
+def _run_nbgrader(folder: Path, selection: Sequence[str], workers: int) -> dict[str, dict[str, Any]]:
     """Autograde each case in a course of its own, between two neighbours; return what was seen, by case."""
-    made = _write(folder, "--plain", "--only", only)
+    made = _write(folder, "--plain", *selection)
     lab = load_lab(Path(made["lab"]))
     boxed = shutil.which("bwrap") is not None
     classes = [c for c in made["classes"] if boxed or c["seats"][0]["category"] in _HARMLESS]

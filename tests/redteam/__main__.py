@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true", help="only cases to try plain nbgrader with")
     parser.add_argument("--full", action="store_true", help="also cases that only full isolation stops")
     parser.add_argument("--only", default="", help="only cases with this in name or category")
+    parser.add_argument("--one-each", action="store_true", help="only the first case of each category")
     options = parser.parse_args()
     cases = [
         case
@@ -27,6 +28,8 @@ def main() -> None:
         and (options.full or options.plain or not case.needs_full)
         and options.only in f"{case.category}: {case.name}"
     ]
+    if options.one_each:
+        cases = list({case.category: case for case in reversed(cases)}.values())[::-1]
     classes = []
     for start in range(0, len(cases), options.size):
         group = cases[start : start + options.size]
