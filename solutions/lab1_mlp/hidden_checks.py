@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
-import reference
-from visible_checks import linear_rows, market_model
 
 import itemmarket as im
+
+import reference
+from visible_checks import linear_rows, market_model
 
 
 @pytest.fixture(scope="module")

@@ -28,12 +28,13 @@
 
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import matplotlib.pyplot as plt
-import mlp
 import numpy as np
-from visible_checks import make_forest, market_rows
 
 import itemmarket as im
 from itemmarket.labs import check
+
+import mlp
+from visible_checks import make_forest, market_rows
 
 # %% [markdown]
 # ## The market and the target

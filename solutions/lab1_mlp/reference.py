@@ -3,10 +3,11 @@
 import functools
 
 import numpy as np
-import visible_checks
 from sklearn.ensemble import RandomForestRegressor
 
 import itemmarket as im
+
+import visible_checks
 
 
 @functools.cache

@@ -57,8 +57,9 @@ def _pickled(lab: Lab, files: Files) -> Files:
     save, load = text.index('        weights = {f"network.'), text.index("    @classmethod\n    def load")
     body = text.index("        artefact = im.load_artefact")
     return files | {
-        "mlp.py": "import pathlib\nimport pickle\n"
-        + text[:save]
+        "mlp.py": edited(
+            text[:save], {"import numpy as np\n": "import pathlib\nimport pickle\n\nimport numpy as np\n"}
+        )
         + "        pathlib.Path(path).mkdir(parents=True)\n"
         + "        pathlib.Path(path, 'model.pickle').write_bytes(pickle.dumps(self))\n\n"
         + text[load:body]
@@ -98,6 +99,16 @@ def test_everything_runs(tmp_path):
 """
 OWN_HELPER = "\n\ndef test_my_helper():\n    assert PyTorchPredictor()._train_epoch\n"
 WRONG_TEST = "\n\ndef test_that_is_wrong():\n    assert 1 + 1 == 3\n"
+POINTS = {
+    "scaling": 2,
+    "network": 2,
+    "validation": 2,
+    "training": 5,
+    "prediction": 2,
+    "artefact": 3,
+    "skill": 4,
+}
+POINTS |= {"comparison": 2, "reading": 3, "own_tests": 4, "documentation": 1}
 RETURN = "return scaled[:, 0].numpy() * self.y_scale"
 
 LAB1 = {
@@ -133,17 +144,19 @@ LAB1 = {
     ),
     "a column of forecasts": Mistake(
         lambda lab, files: change(lab, files, {RETURN: "return scaled.numpy() * self.y_scale"}),
-        {},
+        {"training": 0.83, "prediction": 0.8, "own_tests": 0.27},
         r"Return shape \(n,\), not \(n, 1\)",
     ),
     "pickle": Mistake(_pickled, {"artefact": 1.5}, "im.save_artefact: a manifest and safetensors"),
     "no docstring": Mistake(_undocumented, {"documentation": 1}, "numpydoc docstring"),
     "a typing error in the module": Mistake(
         lambda lab, files: change(lab, files, {"class PyTorchPredictor:": "class PyTorchPredictor"}),
-        {},
+        {name: points for name, points in POINTS.items() if name not in ("comparison", "reading")},
         "SyntaxError",
     ),
-    "tests without assertions": Mistake(tests(NO_ASSERTIONS), {}, "Not noticed, for example", mutate=True),
+    "tests without assertions": Mistake(
+        tests(NO_ASSERTIONS), {"own_tests": 3.77}, "Not noticed, for example", mutate=True
+    ),
     "a test of a private helper": Mistake(
         tests(OWN_HELPER, keep=True), {"own_tests": 4}, "it tests how, not what", mutate=True
     ),

@@ -6,10 +6,11 @@ Test what the docstrings promise: every other correct ``mlp.py`` must pass your 
 import numpy as np
 import pytest
 import torch
-from mlp import PyTorchPredictor, Standardiser, check_inputs, make_network
 from sklearn.exceptions import NotFittedError
 
 import itemmarket as im
+
+from mlp import PyTorchPredictor, Standardiser, check_inputs, make_network
 
 
 @pytest.fixture
