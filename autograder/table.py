@@ -94,7 +94,7 @@ class LiveTable(Progress):
         waiting = self._total - len(self._rows) - len(self._running)
         if waiting > 0:
             table.add_row(f"{waiting} more", "", "waiting", "", "", style="dim")
-        return Group(table, ProgressBar(self._total, len(self._rows), width=40), self._count())
+        return Group(table, ProgressBar(self._total, len(self._rows), width=40), f" {self._count()}")
 
     def _table(self, entries: Sequence[tuple[Row, float]]) -> Table:
         table = Table(title=self._title)
