@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from autograder.lab import Lab
 from tests.fairness.styles import answer, change
-from tests.fairness.submissions import Files, without_markers
+from tests.fairness.submissions import Files, edited, without_markers
 
 
 @dataclass(frozen=True)
