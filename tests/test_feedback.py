@@ -12,6 +12,7 @@ from selenium.webdriver.common.by import By
 
 from autograder.feedback import STOPPED_HINT, feedback_page, write_feedback
 from autograder.graded import explanation
+from autograder.isolation import launcher, resolve
 from autograder.judge import Evidence, Verdict, judge
 from autograder.lab import Lab, load_lab
 from autograder.submission import find_submissions, read_submission
@@ -258,8 +259,10 @@ def test_everybody_can_read_it(verdicts, tmp_path_factory, width):
 def test_the_example_class_learns_nothing_hidden(root):
     lab = load_lab(root / "solutions" / "lab1_mlp")
     students = find_submissions(root / "examples" / "class", lab.name)
-    for student, folder in students.items():
-        page = feedback_page(lab, judge(lab, read_submission(lab, student, folder)))
+    with launcher(resolve("auto"), lab) as launch:
+        submissions = [read_submission(lab, student, folder) for student, folder in students.items()]
+        pages = {one.student: feedback_page(lab, judge(lab, one, launch=launch)) for one in submissions}
+    for student, page in pages.items():
         assert gives_away(lab, page) == [], student
         text = words(page)
         assert not [name for name in students if name != student and re.search(rf"\b{name}\b", text)], student
