@@ -10,9 +10,15 @@ import pytest
 
 OURS = {"autograder", "benchmarks", "course", "itemmarket", "tasks", "tests"}
 LAB_FILES = {"mlp", "slope", "reference", "visible_checks"}  # beside the notebook that imports them
-OTHER_NAMES = {"IPython": "ipython", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+OTHER_NAMES = {
+    "IPython": "ipython",
+    "axe_selenium_python": "axe-selenium-python",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
 COMES_WITH = {
     "cycler": "matplotlib",
+    "markupsafe": "jinja2",
     "urllib3": "requests",
     "talib": None,
 }  # TA-Lib has an environment of its own
