@@ -1,5 +1,6 @@
 """Lab 1 as it is graded: the example class, the hidden market, and what the criteria rest on."""
 
+import ast
 import csv
 import html
 import importlib
@@ -82,7 +83,11 @@ def test_the_slip_of_the_keyboard_is_told(graded):
 
 
 def test_feedback_gives_no_hidden_check_away(graded, root):
-    hidden = (root / "solutions" / "lab1_mlp" / "hidden_checks.py").read_text(encoding="utf-8")
+    tree = ast.parse((root / "solutions" / "lab1_mlp" / "hidden_checks.py").read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and ast.get_docstring(node):
+            node.body = node.body[1:]  # what was expected and tried, in words
+    hidden = ast.unparse(tree)
     secret_lines = {
         line.strip() for line in hidden.splitlines() if len(line.strip()) > 40 and "hint=" not in line
     }
