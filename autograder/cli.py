@@ -49,7 +49,7 @@ def grade(argv: list[str]) -> int:
     add("--resume", action="store_true", help="go on with a grading that was ended: keep its verdicts")
     add("--isolation", choices=MODES, default="auto", help="of submissions (default: the strongest there is)")
     add("--self-test", action="store_true", help="try escapes on this machine, print what holds, and end")
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(argv)  # options may stand between LAB and SUBMITTED
     if options.self_test:
         from autograder.selftest import self_test
 
