@@ -154,6 +154,11 @@ def judge_one(terms: Terms, handed_in: HandedIn) -> str:
         faulthandler.cancel_dump_traceback_later()
 
 
+def get_ready(terms: Terms) -> None:
+    """Load in this process what judging needs: seconds, which the first submission need not wait for."""
+    _kept.get(terms)
+
+
 def _start(grader: Connection) -> None:
     """Make this process end with the grader, however that ends, and leave interrupts from the keyboard to it."""
     _kept.at_home = True
@@ -221,8 +226,11 @@ class LocalJudges:
             return self._running().submit(judge_one, terms, handed_in)
 
     def submit_everywhere(self, terms: Terms, handed_in: HandedIn) -> list["Future[str]"]:
-        """Have one submission judged: there is one machine."""
-        return [self.submit(terms, handed_in)]
+        """Have one submission judged, there is one machine; the other processes get ready meanwhile."""
+        judged = self.submit(terms, handed_in)
+        for _ in range(self.workers - 1):
+            self._running().submit(get_ready, terms)
+        return [judged]
 
     def _running(self) -> ProcessPoolExecutor:
         if self._pool is None:
