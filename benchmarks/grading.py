@@ -63,6 +63,9 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="course.py bench grading", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="10 and 40 small submissions, 10 of lab 1")
     parser.add_argument("--lab1", type=int, default=100, help="submissions of lab 1 (default: %(default)s)")
+    parser.add_argument(
+        "--nbgrader", type=int, default=100, help="of these, how many nbgrader grades too (default: all)"
+    )
     parser.add_argument("--one", nargs=3, metavar=("LAB", "SUBMITTED", "OUT"), help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     if options.one:
@@ -71,7 +74,8 @@ def main(argv: list[str]) -> int:
     shutil.rmtree(FOLDER, ignore_errors=True)
     console = Console()
     speed = measure_overhead(console, sizes)
-    training = measure_training(console, 10 if options.quick else options.lab1)
+    size = 10 if options.quick else options.lab1
+    training = measure_training(console, size, min(size, options.nbgrader))
     print(f"kept in {record('grading', {'overhead': speed, 'training': training})}")
     held = [
         speed["overhead_seconds"] <= OVERHEAD_SECONDS,
@@ -134,8 +138,8 @@ def measure_overhead(console: Console, sizes: tuple[int, ...]) -> dict[str, obje
     return result
 
 
-def measure_training(console: Console, size: int) -> dict[str, object]:
-    """Compare the graders on lab 1, where each submission trains its models."""
+def measure_training(console: Console, size: int, sample: int) -> dict[str, object]:
+    """Compare the graders on lab 1, where each submission trains its models; nbgrader has the first ``sample``."""
     lab, whole = (
         without_planted_bugs(ROOT / "solutions" / "lab1_mlp"),
         load_lab(ROOT / "solutions" / "lab1_mlp"),
@@ -143,16 +147,17 @@ def measure_training(console: Console, size: int) -> dict[str, object]:
     submitted = example_class(FOLDER / "training", lab, size)
     ours = grade(lab, submitted)
     mutants = grade(whole, example_class(FOLDER / "mutants", whole, min(size, 4)))
-    seconds, scores = run_nbgrader(lab, submitted)
-    different = _different(ours.scores, scores)
+    seconds, scores = run_nbgrader(lab, example_class(FOLDER / "sample", lab, sample))
+    different = _different({student: ours.scores[student] for student in scores}, scores)
     shared = hidden_data_seconds(lab)
     result = {
         "submissions": size,
-        "nbgrader_seconds_each": seconds / size,
+        "submissions_nbgrader": sample,
+        "nbgrader_seconds_each": seconds / sample,
         "our_seconds_each": ours.seconds / size,
-        "times_faster": seconds / ours.seconds,
+        "times_faster": (seconds / sample) / (ours.seconds / size),
         "hidden_data_seconds": shared,
-        "times_faster_without_hidden_data": (seconds / size - shared) / (ours.seconds / size),
+        "times_faster_without_hidden_data": (seconds / sample - shared) / (ours.seconds / size),
         "median_seconds": {part: _median(ours, part) for part in ("judge", "calls", "own tests", "overhead")},
         "mutants_median_seconds": _median(mutants, "mutants"),
         "feedback_seconds_each": ours.feedback_seconds / size,
@@ -163,7 +168,7 @@ def measure_training(console: Console, size: int) -> dict[str, object]:
     for column in ("", "seconds", "a submission"):
         table.add_column(column, justify="right")
     table.add_row("ours", f"{ours.seconds:.0f}", f"{ours.seconds / size:.2f}")
-    table.add_row("nbgrader", f"{seconds:.0f}", f"{seconds / size:.2f}")
+    table.add_row(f"nbgrader, {sample}", f"{seconds:.0f}", f"{seconds / sample:.2f}")
     console.print(table)
     medians = ", ".join(f"{part} {value:.2f} s" for part, value in result["median_seconds"].items())
     console.print(
