@@ -355,12 +355,13 @@ def imported(root: Path, module: str) -> set[str]:
         tree.body = [
             node for node in tree.body if getattr(node, "name", "check") not in ("grade", "_collected")
         ]
-    names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
-    return {name.removeprefix("autograder.") for name in names if name.startswith("autograder.")}
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    names = {node.module.partition(".")[2] for node in imports if node.module.startswith("autograder.")}
+    return names | {alias.name for node in imports if node.module == "autograder" for alias in node.names}
 
 
 def test_engine_in_the_bundle_is_what_check_imports(root):
-    needed, waiting = {"__init__"}, {"cli", "worker"}
+    needed, waiting = {"__init__"}, {"cli", "worker", "zygote"}
     while waiting:
         module = waiting.pop()
         needed.add(module)
