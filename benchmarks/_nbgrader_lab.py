@@ -81,7 +81,7 @@ def weigh(calls):
         total += weight
         try:
             call()
-        except Exception:
+        except (Exception, pytest.fail.Exception):  # pytest.raises fails with what is no Exception
             continue
         passed += weight
     return passed, total
