@@ -57,9 +57,7 @@ def preload(names: list[str]) -> None:
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
         weight = torch.nn.Parameter(torch.zeros(1))
-        torch.optim.Adam(
-            [weight]
-        ).step()  # the first optimiser imports torch's compiler, for a second and a half
+        torch.optim.Adam([weight]).step()  # the first one imports torch's compiler for over a second
     gc.collect()
     gc.freeze()  # collections in workers leave these objects, and so the shared pages, alone
 

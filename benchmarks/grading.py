@@ -240,12 +240,12 @@ def _mutants(lab: Lab) -> list[str]:
 
 
 def example_class(submitted: Path, lab: Lab, size: int) -> Path:
-    """Write a class of copies of the example class's students who handed in and come to an end."""
-    students = [
-        p
-        for p in sorted((ROOT / "examples" / "class").iterdir())
-        if p.name in ("ada", "chidi", "dora", "jun")
-    ]
+    """Write a class of copies of some students of the example class.
+
+    Left out are those of whom nbgrader makes something else by design: it gives nothing for right code that
+    writes a warning (dora), and waits for an endless loop (goran).
+    """
+    students = [ROOT / "examples" / "class" / name for name in ("ada", "chidi", "emil", "jun")]
     for number, student in enumerate(islice(cycle(students), size)):
         shutil.copytree(student / lab.name, submitted / f"{student.name}{number:04d}" / lab.name)
     return submitted
