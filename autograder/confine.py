@@ -16,9 +16,8 @@ from pathlib import Path
 import pyseccomp  # loads libseccomp, and raises a RuntimeError where that is missing
 
 FOLDER = "/submission"
-"""Where a confined worker has its files: a private tmpfs, as are ``/tmp`` and ``/dev/shm``."""
+"""Where a confined worker has its files."""
 
-_WRITABLE = (FOLDER, "/tmp", "/dev/shm")
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEW = {
     "ns": 0x00020000,
@@ -68,10 +67,13 @@ def detach(uid: int) -> None:
     Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
 
 
-def confine(uid: int, memory_bytes: int, disk_bytes: int, cpu_seconds: int, processes: int) -> None:
+def confine(
+    uid: int, private: list[str], memory_bytes: int, disk_bytes: int, cpu_seconds: int, processes: int
+) -> None:
     """Shut the calling process in, as ``uid``: afterwards nothing can be undone.
 
-    The limits are those of :class:`autograder.launch.WorkerSpec`.
+    Each of the folders in ``private`` becomes an empty one of its own, and nothing else can be written. The
+    limits are those of :class:`autograder.launch.WorkerSpec`.
 
     Raises
     ------
@@ -81,7 +83,7 @@ def confine(uid: int, memory_bytes: int, disk_bytes: int, cpu_seconds: int, proc
     root = os.geteuid() == 0
     group = uid if root else os.getegid()
     memory_bytes += _virtual_bytes()  # what the zygote imported costs the student nothing
-    for folder in _WRITABLE:
+    for folder in private:
         _mount("tmpfs", folder, f"size={disk_bytes},nr_inodes=20000,mode=0700,uid={uid},gid={group}")
     try:
         _mount("proc", "/proc", "hidepid=invisible")
@@ -97,7 +99,7 @@ def confine(uid: int, memory_bytes: int, disk_bytes: int, cpu_seconds: int, proc
     os.chdir(FOLDER)
     _limit(memory_bytes, disk_bytes, cpu_seconds, processes)
     _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    _landlock(writable=(*_WRITABLE, "/dev/null", "/dev/zero", "/dev/full"))
+    _landlock(writable=[*private, "/dev/null", "/dev/zero", "/dev/full"])
     _FILTER.load()
 
 
@@ -137,7 +139,7 @@ def _virtual_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
-def _landlock(writable: tuple[str, ...]) -> None:
+def _landlock(writable: list[str]) -> None:
     """Read and run anything that is visible, write below ``writable`` only, no TCP, no signals to others."""
     version = landlock_version()
     if not version:

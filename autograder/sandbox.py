@@ -52,14 +52,24 @@ def view() -> list[str]:
             command += ["--cap-add", power]
     else:
         command += ["--unshare-user"]
-    own = [str(ENGINE / name) for name in _OWN] + [str(data_dir())]
-    pythons = [sys.prefix, sys.base_prefix]
-    for path in dict.fromkeys([*_SYSTEM, *pythons, *own]):
+    for path in visible():
         for parent in reversed(PurePosixPath(path).parents[:-1]):  # else root's view is for root only
             command += ["--perms", "0755", "--dir", str(parent)]
         command += ["--ro-bind-try", path, path]
-    command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", FOLDER]
+    command += ["--proc", "/proc", "--dev", "/dev", "--dir", "/tmp", "--tmpfs", FOLDER]
     return [*command, "--remount-ro", "/", "--chdir", "/"]
+
+
+def visible() -> list[str]:
+    """Return the files and folders of this machine that a worker can read."""
+    own = [str(ENGINE / name) for name in _OWN] + [str(data_dir())]
+    return list(dict.fromkeys([*_SYSTEM, sys.prefix, sys.base_prefix, *own]))
+
+
+def private() -> list[str]:
+    """Return the folders that each worker has for itself: not one in which this course happens to lie."""
+    folders = (FOLDER, "/tmp", "/dev/shm")
+    return [path for path in folders if not any(PurePosixPath(v).is_relative_to(path) for v in visible())]
 
 
 class Zygote:
@@ -106,7 +116,7 @@ class Zygote:
         (stdin, to), (fro, stdout), (err, stderr) = os.pipe(), os.pipe(), os.pipe()
         theirs_all = [stdin, stdout, stderr, theirs.fileno()]
         limits = {name: getattr(spec, name) for name in LIMITS}
-        request = {"uid": _uid(), "module": spec.module, "limits": limits}
+        request = {"uid": _uid(), "module": spec.module, "private": private(), "limits": limits}
         try:
             socket.send_fds(self._control, [json.dumps(request).encode()], theirs_all)
         except OSError as error:

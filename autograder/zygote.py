@@ -89,7 +89,7 @@ def become_worker(spec: dict[str, Any], streams: tuple[int, int, int], judge: so
     try:
         for target, descriptor in enumerate(streams):
             os.dup2(descriptor, target)
-        confine.confine(spec["uid"], **spec["limits"])
+        confine.confine(spec["uid"], spec["private"], **spec["limits"])
         judge.send(READY)  # the kernel adds this process's id, as the judge sees it
     except BaseException as error:
         judge.send(FAILED + f"{type(error).__name__}: {error}".encode()[:1000])

@@ -237,3 +237,13 @@ def test_the_dockerfile_is_sound(root):
         pytest.skip("machine: hadolint is not installed")
     checked = subprocess.run([linter, root / "Dockerfile"], capture_output=True, text=True, check=False)
     assert (checked.stdout, checked.returncode) == ("", 0)
+
+
+def test_a_course_below_tmp_stays_visible(monkeypatch):
+    """A private /tmp would hide the course itself: there it is read-only."""
+    monkeypatch.setattr(sandbox, "ENGINE", Path("/elsewhere/course"))
+    monkeypatch.setattr(sandbox, "data_dir", lambda: Path("/elsewhere/course/data"))
+    monkeypatch.setattr(sys, "prefix", "/elsewhere/course/.venv")
+    assert sandbox.private() == ["/submission", "/tmp", "/dev/shm"]
+    monkeypatch.setattr(sandbox, "ENGINE", Path("/tmp/course"))
+    assert sandbox.private() == ["/submission", "/dev/shm"]
