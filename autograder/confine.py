@@ -15,9 +15,6 @@ from pathlib import Path
 
 import pyseccomp  # loads libseccomp, and raises a RuntimeError where that is missing
 
-FOLDER = "/submission"
-"""Where a confined worker has its files."""
-
 _libc = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEW = {
     "ns": 0x00020000,
@@ -68,12 +65,18 @@ def detach(uid: int) -> None:
 
 
 def confine(
-    uid: int, private: list[str], memory_bytes: int, disk_bytes: int, cpu_seconds: int, processes: int
+    uid: int,
+    folder: str,
+    private: list[str],
+    memory_bytes: int,
+    disk_bytes: int,
+    cpu_seconds: int,
+    processes: int,
 ) -> None:
     """Shut the calling process in, as ``uid``: afterwards nothing can be undone.
 
-    Each of the folders in ``private`` becomes an empty one of its own, and nothing else can be written. The
-    limits are those of :class:`autograder.launch.WorkerSpec`.
+    Each of the folders in ``private``, of which ``folder`` is where it goes on, becomes an empty one of its
+    own, and nothing else can be written. The limits are those of :class:`autograder.launch.WorkerSpec`.
 
     Raises
     ------
@@ -83,8 +86,8 @@ def confine(
     root = os.geteuid() == 0
     group = uid if root else os.getegid()
     memory_bytes += _virtual_bytes()  # what the zygote imported costs the student nothing
-    for folder in private:
-        _mount("tmpfs", folder, f"size={disk_bytes},nr_inodes=20000,mode=0700,uid={uid},gid={group}")
+    for path in private:
+        _mount("tmpfs", path, f"size={disk_bytes},nr_inodes=20000,mode=0700,uid={uid},gid={group}")
     try:
         _mount("proc", "/proc", "hidepid=invisible")
     except OSError:  # inside a container /proc is masked, and the kernel lets nobody mount it again
@@ -96,7 +99,7 @@ def confine(
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
     _call("capset", (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)())
-    os.chdir(FOLDER)
+    os.chdir(folder)
     _limit(memory_bytes, disk_bytes, cpu_seconds, processes)
     _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _landlock(writable=[*private, "/dev/null", "/dev/zero", "/dev/full"])

@@ -8,12 +8,11 @@ import os
 import shutil
 import subprocess
 
-from autograder.launch import WorkerSpec, worker_settings
+from autograder.launch import FOLDER, WorkerSpec, worker_settings
 
 IMAGE = "itemmarket-course"
 IMAGE_VARIABLE = "COURSE_GRADER_IMAGE"
 ENGINES = ("podman", "docker")
-FOLDER = "/submission"
 _SECONDS = 20
 
 

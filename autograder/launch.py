@@ -22,6 +22,9 @@ _ONE_THREAD = (
     *("NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
 )
 
+FOLDER = "/submission"
+"""Where an isolated worker has its files, as it sees them."""
+
 
 @dataclass(frozen=True)
 class WorkerSpec:

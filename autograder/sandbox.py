@@ -17,10 +17,9 @@ import time
 from pathlib import PurePosixPath
 from types import TracebackType
 
-from autograder.launch import ENGINE, WorkerSpec, worker_environment
+from autograder.launch import ENGINE, FOLDER, WorkerSpec, worker_environment
 from itemmarket.paths import data_dir
 
-FOLDER = "/submission"
 LIMITS = ("memory_bytes", "disk_bytes", "cpu_seconds", "processes")
 _START_SECONDS = 60  # of imports, on a slow and busy machine
 _FORK_SECONDS = 30
@@ -116,7 +115,13 @@ class Zygote:
         (stdin, to), (fro, stdout), (err, stderr) = os.pipe(), os.pipe(), os.pipe()
         theirs_all = [stdin, stdout, stderr, theirs.fileno()]
         limits = {name: getattr(spec, name) for name in LIMITS}
-        request = {"uid": _uid(), "module": spec.module, "private": private(), "limits": limits}
+        request = {
+            "uid": _uid(),
+            "folder": spec.folder,
+            "module": spec.module,
+            "private": private(),
+            "limits": limits,
+        }
         try:
             socket.send_fds(self._control, [json.dumps(request).encode()], theirs_all)
         except OSError as error:

@@ -89,14 +89,14 @@ def become_worker(spec: dict[str, Any], streams: tuple[int, int, int], judge: so
     try:
         for target, descriptor in enumerate(streams):
             os.dup2(descriptor, target)
-        confine.confine(spec["uid"], spec["private"], **spec["limits"])
+        confine.confine(spec["uid"], spec["folder"], spec["private"], **spec["limits"])
         judge.send(READY)  # the kernel adds this process's id, as the judge sees it
     except BaseException as error:
         judge.send(FAILED + f"{type(error).__name__}: {error}".encode()[:1000])
         os._exit(1)
     judge.close()
     os.closerange(3, 1024)
-    worker.run(confine.FOLDER, spec["module"])
+    worker.run(spec["folder"], spec["module"])
 
 
 if __name__ == "__main__":
