@@ -1,11 +1,15 @@
-"""What benchmarks share: where the real market lies, and a result kept with the machine it was measured on."""
+"""What benchmarks share: labs, where the real market lies, and a result kept with the machine it was measured on."""
 
+import contextlib
+import importlib
 import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from itemmarket.atomic import write_json
@@ -25,6 +29,36 @@ def real_market() -> Path | None:
     folder = Path(os.environ.get("COURSE_REAL_MARKET", ROOT.parent / "shared" / "real_market"))
     file = folder / "steam_daily.parquet"
     return file if file.is_file() else None
+
+
+@contextlib.contextmanager
+def lab_modules(lab: str) -> Iterator[dict[str, ModuleType]]:
+    """Import a lab's files by their bare names, as a notebook and the judge do, and forget them afterwards.
+
+    Each lab has a ``reference`` and ``visible_checks`` of its own: a process that meets two labs must not
+    mistake one's for the other's.
+
+    Parameters
+    ----------
+    lab : str
+        Name of a folder in ``solutions/``.
+
+    Yields
+    ------
+    dict of str to module
+        The files that stand beside the lab's notebook and can be imported anywhere: no checks of pytest's own.
+    """
+    folder = ROOT / "solutions" / lab
+    names = [file.stem for file in folder.glob("*.py") if file.stem not in (lab, "hidden_checks")]
+    others = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+    sys.path.insert(0, str(folder))
+    try:
+        yield {name: importlib.import_module(name) for name in names if not name.startswith("test_")}
+    finally:
+        sys.path.remove(str(folder))
+        for name in names:
+            sys.modules.pop(name, None)
+        sys.modules.update(others)
 
 
 def record(name: str, result: dict[str, Any]) -> Path:

@@ -3,8 +3,6 @@
 import ast
 import csv
 import html
-import importlib
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +11,16 @@ import pytest
 from autograder import cli
 from autograder.lab import load_lab
 from benchmarks import lab1 as bench
+from benchmarks._common import lab_modules
 
 FULL = 30
 
 
 @pytest.fixture(scope="module")
-def lab_modules(root):
-    """The lab's module, visible checks and reference, imported by name as the judge does."""
-    folder = str(root / "solutions" / "lab1_mlp")
-    sys.path.insert(0, folder)
-    yield {name: importlib.import_module(name) for name in ("mlp", "visible_checks", "reference")}
-    sys.path.remove(folder)
-    for name in ("mlp", "visible_checks", "reference"):
-        del sys.modules[name]
+def modules():
+    """The lab's modules, imported by name as the judge does."""
+    with lab_modules("lab1_mlp") as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -97,16 +92,16 @@ def test_feedback_gives_no_hidden_check_away(graded, root):
         assert not [line for line in secret_lines if line in text]
 
 
-def test_another_secret_is_another_market(lab_modules):
-    reference = lab_modules["reference"]
+def test_another_secret_is_another_market(modules):
+    reference = modules["reference"]
     one, other = reference.hidden_rows(1), reference.hidden_rows(2)
     assert len(one) > 1000
     assert not np.array_equal(one.y[:100], other.y[:100])
 
 
-def test_hidden_inputs_hold_no_hidden_target(lab_modules):
+def test_hidden_inputs_hold_no_hidden_target(modules):
     """Rows of one item lie further apart than all that a row reads and predicts."""
-    rows = lab_modules["reference"].hidden_rows(1)
+    rows = modules["reference"].hidden_rows(1)
     days = rows.dates.to_numpy().astype("datetime64[D]").astype(int)
     for name in np.unique(rows.names):
         gaps = np.diff(days[rows.names == name])

@@ -4,26 +4,20 @@ Tomorrow's row of an item tells today's answer: its price less its last change i
 the answer. A student's `predict` sees all hidden rows in one call, so that it may look for such pairs.
 """
 
-import importlib
-import sys
-
 import numpy as np
 import pytest
 
 import itemmarket as im
+from benchmarks._common import lab_modules
 
 SEED = 20260731
 
 
 @pytest.fixture(scope="module")
-def lab_modules(root):
-    """The lab's reference and visible checks, imported by name as the judge does."""
-    folder = str(root / "solutions" / "lab1_mlp")
-    sys.path.insert(0, folder)
-    yield {name: importlib.import_module(name) for name in ("reference", "visible_checks")}
-    sys.path.remove(folder)
-    for name in ("reference", "visible_checks"):
-        del sys.modules[name]
+def lab1():
+    """The lab's modules, imported by name as the judge does."""
+    with lab_modules("lab1_mlp") as modules:
+        yield modules
 
 
 def matched(rows: im.Supervised, tolerance: float) -> np.ndarray:
@@ -52,22 +46,22 @@ def gain(rows: im.Supervised, tolerance: float) -> float:
 
 
 @pytest.mark.parametrize("tolerance", [1.0, 2.0, 5.0, 20.0])
-def test_matching_rows_of_the_hidden_market_gains_nothing(lab_modules, tolerance):
-    rows = lab_modules["reference"].hidden_rows(SEED)
+def test_matching_rows_of_the_hidden_market_gains_nothing(lab1, tolerance):
+    rows = lab1["reference"].hidden_rows(SEED)
     assert len(rows) > 1000
     assert gain(rows, tolerance) > 0.99
 
 
-def test_the_matcher_recovers_answers_where_rows_do_overlap(lab_modules):
+def test_the_matcher_recovers_answers_where_rows_do_overlap(lab1):
     """The control: on rows of consecutive days the same matcher is far better than persistence."""
     prices = im.simulate_market(n_items=100, start="2023-01-01", end="2024-06-30", seed=SEED)
-    volume = lab_modules["visible_checks"].MIN_WEEKLY_VOLUME
+    volume = lab1["visible_checks"].MIN_WEEKLY_VOLUME
     rows = im.supervised(prices, im.FeatureExtractor.basic(), min_weekly_volume=volume)
     assert gain(rows, 2.0) < 0.8
 
 
-def test_rows_of_an_item_are_further_apart_than_look_back_and_horizon(lab_modules):
-    rows = lab_modules["reference"].hidden_rows(SEED)
+def test_rows_of_an_item_are_further_apart_than_look_back_and_horizon(lab1):
+    rows = lab1["reference"].hidden_rows(SEED)
     days = rows.dates.to_numpy().astype("datetime64[D]").astype(int)
     names = np.asarray(rows.names)
     gaps = [np.diff(np.sort(days[names == name])) for name in np.unique(names)]
