@@ -16,6 +16,8 @@ _WHERE = {
     "RARITY_CLASSES": "catalogue",
     "market_names": "catalogue",
     "rarity_of": "catalogue",
+    "rarity_titles": "titles",
+    "split_titles": "titles",
     "parse_name": "names",
     "parse_names": "names",
     "WEARS": "names",
