@@ -16,6 +16,7 @@ _WHERE = {
     "RARITY_CLASSES": "catalogue",
     "market_names": "catalogue",
     "rarity_of": "catalogue",
+    "CLASSES": "catalogue",
     "rarity_titles": "titles",
     "split_titles": "titles",
     "parse_name": "names",
@@ -48,6 +49,13 @@ _WHERE = {
     "show": "plots",
     "save_artefact": "artefacts",
     "load_artefact": "artefacts",
+    "Checkpoint": "checkpoints",
+    "SPECIALS": "checkpoints",
+    "load_checkpoint": "checkpoints",
+    "make_classifier": "checkpoints",
+    "make_tokeniser": "checkpoints",
+    "write_tiny_checkpoint": "checkpoints",
+    "Training": "resume",
 }
 __all__ = sorted(_WHERE)
 
