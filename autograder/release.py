@@ -1,8 +1,8 @@
 """``course.py release``: brings derived files up to date, checks them, or writes the student bundle.
 
 Derived are ``lectures/NN_topic.ipynb`` from ``lectures/source/NN_topic.py``, everything in ``labs/LAB``
-from ``solutions/LAB``, and the submissions in ``examples/class`` by ``examples/make_class.py``. Nobody edits
-them: what the sources do not give is replaced or removed.
+from ``solutions/LAB``, and the submissions in ``examples/class`` by ``examples/making``. Nobody edits them:
+what the sources do not give is replaced or removed.
 """
 
 import argparse
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 _DERIVED = (
     f"lectures/{LECTURES}.ipynb",
     *(f"labs/[!.]*/{name}" for name in ("*.ipynb", "*.py", "lab.toml")),
-    *(f"examples/class/*/*/{name}" for name in ("*.ipynb", "*.py", ".gitkeep")),
+    *(f"examples/class/*/*/{name}" for name in ("*.ipynb", "*.py", ".gitkeep", "artefact/*")),
 )
 
 
@@ -29,7 +29,7 @@ def example_class(root: Path, released: dict[str, bytes]) -> dict[str, bytes]:
     Parameters
     ----------
     root : pathlib.Path
-        The repository; one without ``examples/make_class.py`` has no example class.
+        The repository; one without ``examples/making`` has no example class.
     released : dict of str to bytes
         What :func:`autograder.derive.derive` returned.
 
@@ -43,13 +43,14 @@ def example_class(root: Path, released: dict[str, bytes]) -> dict[str, bytes]:
     ValueError
         If a submission can no longer be derived, because the solution has changed.
     """
-    path = root / "examples" / "make_class.py"
+    path = root / "examples" / "making" / "__init__.py"
     if not path.is_file():
         return {}
-    spec = importlib.util.spec_from_file_location("make_class", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.make_class(root, released)
+    spec = importlib.util.spec_from_file_location("course_examples", path)
+    package = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = package  # where its modules look for each other
+    spec.loader.exec_module(package)
+    return package.make_class(root, released)
 
 
 def compare(root: Path, files: Mapping[str, bytes]) -> dict[str, str]:
