@@ -19,6 +19,8 @@ _WHERE = {
     "CLASSES": "catalogue",
     "rarity_titles": "titles",
     "split_titles": "titles",
+    "TitleRegex": "title_models",
+    "TitleTfidf": "title_models",
     "parse_name": "names",
     "parse_names": "names",
     "WEARS": "names",

@@ -6,8 +6,9 @@ and nothing after the day, nor anything older than ``lookback`` days, can change
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -48,7 +49,9 @@ FEATURES = (
     Feature("macd_histogram", "MACD line minus its 9-day exponential average, the signal line", "log ratio"),
     Feature("momentum_14", "Log change over 14 days in units of what volatility_30 makes usual", "sd, ±10"),
     Feature(
-        "rarity", "Rank of the game's rarity tier from the catalogue, 1 the lowest", "rank 1 to 7, 0 unknown"
+        "rarity",
+        "Rank of the game's rarity tier, 1 the lowest: from the catalogue, or of a classifier's class",
+        "rank 1 to 7, 0 unknown",
     ),
     Feature("wear", "Rank of the wear in the name, 1 Factory New to 5 Battle-Scarred", "rank 1 to 5, 0 none"),
     Feature("stattrak", "Whether the name says StatTrak™", "0 or 1"),
@@ -92,6 +95,9 @@ how noisy the item is; RSI and MACD how it got there. Each is known in every mar
 index, and none is a linear twin of another.
 """
 
+RARITY_RANKS = {"Common": 1.5, "Rare": 3.0, "Epic": 4.5, "Legendary": 6.0}
+"""Place of the four classes among the seven tiers: the middle of a class's tiers, Contraband (three items) aside."""
+
 _TICK = 0.01  # USD, the market's smallest step: no history, however flat, is taken to be steadier than that
 _STEADIEST = 0.001  # log ratio, the same for expensive items
 _OUTLIER = 10.0  # standard deviations at which a standardised feature is cut off
@@ -106,6 +112,14 @@ _YEAR_SIN, _YEAR_COS = (wave(2 * np.pi * np.arange(366) / 365.25) for wave in (n
 _NOTHING = {feature.name: np.array([feature.neutral]) for feature in FEATURES} | {
     "known_30": np.array([False])
 }
+
+
+class TitleClassifier(Protocol):
+    """What tells the rarity of an item by its title: lab 3's ``RarityClassifier``, `itemmarket.TitleTfidf` ..."""
+
+    def predict(self, titles: Sequence[str], /) -> Iterable[str]:
+        """Return a class of `RARITY_RANKS` for each title."""
+        ...
 
 
 class FeatureExtractor:
@@ -123,6 +137,11 @@ class FeatureExtractor:
         after its last one, the last value stands. Without one the three features that need it are 0.
     names : sequence of str, optional
         Which features to compute; all 32 by default. They come in the fixed order, however they are given.
+    rarity : TitleClassifier, optional
+        Whatever predicts the rarity class of titles: its class (see `RARITY_RANKS`) then stands in place of the rank
+        that the catalogue gives to a name of CS2 it can parse. It sees each name once. Where it fails (it raises,
+        or answers with another number of classes, or an unknown one) the name is parsed as without it, with
+        one warning. Batch and online agree as long as its answer to a title does not depend on its neighbours.
 
     Attributes
     ----------
@@ -137,12 +156,20 @@ class FeatureExtractor:
         If ``index`` is not a series of positive numbers by ascending day.
     ValueError
         If ``names`` has an unknown name, or none.
+    TypeError
+        If ``rarity`` is neither None nor something with ``predict``.
     """
 
     lookback: int = LOOKBACK
 
-    def __init__(self, index: pd.Series | None = None, names: Sequence[str] | None = None) -> None:
-        """Check the index and the names."""
+    def __init__(
+        self,
+        index: pd.Series | None = None,
+        names: Sequence[str] | None = None,
+        *,
+        rarity: TitleClassifier | None = None,
+    ) -> None:
+        """Check the index, the names and the classifier."""
         wanted = set(_ORDER if names is None else names)
         if not wanted or wanted - set(_ORDER):
             raise ValueError(
@@ -152,6 +179,11 @@ class FeatureExtractor:
         self._column = {name: position for position, name in enumerate(self.names)}
         self._index = None if index is None else _daily_log_index(index)
         self._known_items: dict[tuple[str, str], np.ndarray] = {}
+        if rarity is not None and not callable(getattr(rarity, "predict", None)):
+            raise TypeError(f"rarity must have predict(titles), and {type(rarity).__name__} has none")
+        self._rarity = rarity
+        self._rank_by_title: dict[str, float | None] = {}
+        self._has_warned = False
 
     @classmethod
     def basic(cls) -> "FeatureExtractor":
@@ -331,11 +363,57 @@ class FeatureExtractor:
             of_cs2 = game == GAMES[0]
             names = pd.Series([name for name, _ in items], dtype=object)
             parsed = parse_names(names).loc[names]
-            table["rarity"] = rarity_of(names) * of_cs2
+            table["rarity"] = self._ranks(names, of_cs2)
             table["wear"] = (parsed["wear"].cat.codes.to_numpy() + 1) * of_cs2
             table["stattrak"] = parsed["stattrak"].to_numpy(bool) & of_cs2
             table["souvenir"] = parsed["souvenir"].to_numpy(bool) & of_cs2
         return table
+
+    def _ranks(self, names: pd.Series, of_cs2: np.ndarray) -> np.ndarray:
+        """Rank the rarity of CS2's names, by the classifier where there is one and it answers."""
+        ranks = rarity_of(names) * of_cs2
+        if self._rarity is None or "rarity" not in self._column:
+            return ranks
+        asked = names[of_cs2].drop_duplicates()
+        unasked = [name for name in asked if name not in self._rank_by_title]
+        try:
+            self._rank_by_title |= self._predicted(unasked)
+        except Exception:  # whatever a student's model raises
+            for name in unasked:  # which of them was it? The others keep their class, as they would alone
+                self._rank_by_title |= self._predicted_or_none(name)
+        predicted = [
+            self._rank_by_title[name] if cs2 else None for name, cs2 in zip(names, of_cs2, strict=True)
+        ]
+        return np.array(
+            [parsed if rank is None else rank for parsed, rank in zip(ranks, predicted, strict=True)],
+            dtype=np.float32,
+        )
+
+    def _predicted(self, titles: list[str]) -> dict[str, float]:
+        """Ask the classifier and return ranks by title; raise whatever is wrong with its answer."""
+        if not titles:
+            return {}
+        answer = list(self._rarity.predict(titles))
+        if len(answer) != len(titles):
+            raise ValueError(f"{len(answer)} classes for {len(titles)} titles")
+        if unknown := [one for one in answer if one not in RARITY_RANKS]:
+            raise ValueError(f"unknown class {unknown[0]!r}")
+        return {title: RARITY_RANKS[one] for title, one in zip(titles, answer, strict=True)}
+
+    def _predicted_or_none(self, title: str) -> dict[str, float | None]:
+        """Ask about one title; None stands for a failure, of which the first is told."""
+        try:
+            return self._predicted([title])
+        except Exception as error:
+            if not self._has_warned:
+                self._has_warned = True
+                warnings.warn(
+                    f"the rarity classifier {type(self._rarity).__name__} failed on {title!r} ({error}): the feature "
+                    "`rarity` is parsed from the name there, and wherever it fails again",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+            return {title: None}
 
     def _frame(
         self,
