@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 OURS = {"autograder", "benchmarks", "course", "itemmarket", "tasks", "tests"}
-LAB_FILES = {"mlp", "slope", "reference", "visible_checks"}  # beside the notebook that imports them
+LAB_FILES = {"lstm", "mlp", "rarity", "slope", "reference", "visible_checks"}  # beside the notebook that imports them
 OTHER_NAMES = {
     "IPython": "ipython",
     "axe_selenium_python": "axe-selenium-python",

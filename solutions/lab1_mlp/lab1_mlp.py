@@ -16,7 +16,8 @@
 # **You will** rebuild a random forest's job as a multilayer perceptron in PyTorch: scale the inputs, build the
 # network, train it with early stopping, save it without pickle, test it, and compare it honestly.
 #
-# **You should know** numpy, scikit-learn's `fit` and `predict`, and lecture 1 (temporal splits, persistence).
+# **You should know** numpy, scikit-learn's `fit` and `predict`, lecture 1 (temporal splits, persistence) and lecture 2
+# (tensors, the training loop).
 #
 # **Time**: about 3 hours of work; the finished notebook runs in under 2 CPU minutes.
 #
