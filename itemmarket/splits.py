@@ -173,6 +173,34 @@ def _split_at(days: NDArray, start: np.datetime64, end: np.datetime64 | None, em
     )
 
 
+def spaced_rows(names: ArrayLike, dates: ArrayLike, gap: int) -> Positions:
+    """Return positions of rows such that rows of one item are more than ``gap`` days apart.
+
+    With a gap of look-back and horizon together no row's inputs hold another row's answer, so that a test set
+    can be handed over as a whole.
+
+    Parameters
+    ----------
+    names, dates : array-like of shape (n,)
+        Item and observation day of each row; the days of an item do not decrease.
+    gap : int
+        Days.
+
+    Returns
+    -------
+    numpy.ndarray of int
+        Sorted positions; each item's first row is among them.
+    """
+    days = _days(dates).astype(np.int64)
+    last: dict[Any, int] = {}
+    kept = []
+    for row, (name, day) in enumerate(zip(np.asarray(names), days, strict=True)):
+        if day - last.get(name, day - gap - 1) > gap:
+            last[name] = day
+            kept.append(row)
+    return np.array(kept, dtype=np.intp)
+
+
 def split_by_item(names: ArrayLike, fraction: float = 0.2, seed: int = 0) -> ItemSplit:
     """Hold out whole items: every row of an item is on one side.
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import cross_val_score
 
-from itemmarket.splits import TemporalFolds, split_by_item, temporal_split, unseen_future_split
+from itemmarket.splits import TemporalFolds, spaced_rows, split_by_item, temporal_split, unseen_future_split
 
 EPOCH = pd.Timestamp("2020-01-01")
 offsets = st.lists(st.integers(0, 200), min_size=2, max_size=300)
@@ -202,3 +202,18 @@ def test_folds_say_what_they_lack():
         next(TemporalFolds().split(X, groups=days([0] * 5 + [1] * 5)))
     with pytest.raises(ValueError, match="n_splits"):
         TemporalFolds(0)
+
+
+@settings(max_examples=50, deadline=None)
+@given(days=st.lists(st.integers(0, 60), min_size=1, max_size=40), gap=st.integers(0, 20))
+def test_spaced_rows_of_an_item_lie_apart(days, gap):
+    dates = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.sort(days), unit="D")
+    names = np.array(["a", "b"], dtype=object)[np.arange(len(days)) % 2]
+    kept = spaced_rows(names, dates, gap)
+    for name in np.unique(names):
+        mine, chosen = dates[names == name], dates[kept][names[kept] == name]
+        assert chosen[0] == mine[0]
+        assert (np.diff(chosen.to_numpy()) > np.timedelta64(gap, "D")).all()
+        # No row was left out without need: each lies within the gap of one that was kept before it.
+        for day in mine:
+            assert any(0 <= (day - other).days <= gap for other in chosen)

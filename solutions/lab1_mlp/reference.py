@@ -20,19 +20,7 @@ def hidden_rows(seed: int) -> im.Supervised:
     prices = im.simulate_market(n_items=500, start="2022-01-01", end="2024-12-31", seed=seed)
     extractor = im.FeatureExtractor.basic()
     table = im.supervised(prices, extractor, min_weekly_volume=visible_checks.MIN_WEEKLY_VOLUME)
-    return table.take(spaced_rows(table, extractor.lookback + 1))
-
-
-def spaced_rows(table: im.Supervised, gap: int) -> np.ndarray:
-    """Return positions of rows such that rows of one item are more than ``gap`` days apart."""
-    days = table.dates.to_numpy().astype("datetime64[D]").astype(int)
-    last: dict[str, int] = {}
-    kept = []
-    for row, (name, day) in enumerate(zip(table.names, days, strict=True)):
-        if day - last.get(name, -gap - 1) > gap:
-            last[name] = day
-            kept.append(row)
-    return np.array(kept)
+    return table.take(im.spaced_rows(table.names, table.dates, gap=extractor.lookback + 1))
 
 
 @functools.cache
