@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -21,8 +20,8 @@ from .errors import MarketDataError
 from .names import WEARS
 
 SPELLINGS = ("plain", "english", "market", "typos", "russian")
-"""How titles can be written: the exact market hash name; the ways English listings are written; those, one in eight
-in Russian and one in six of the rest mistyped; English with one or two typos in each; Russian."""
+"""How titles can be written: the exact market hash name; the ways English listings are written; those, one in twelve
+in Russian and one in ten of the rest mistyped; English with one or two typos in each; Russian."""
 
 KIND_SHARES = {
     "skin": 0.45,
@@ -42,8 +41,8 @@ KIND_SHARES = {
 }
 """Share of each kind among the titles. It balances the four classes to between a fifth and a third each."""
 
-POOL = {"sticker": 1600, "graffiti": 400, "sticker slab": 240}
-"""Items of a kind that are listed at all; of every other kind all are. So an item has several listings."""
+N_ITEMS = 1600
+"""Items that are listed at all unless others are named: among 25 000 titles, each has about fifteen listings."""
 
 WEARS_RU = (
     "Прямо с завода",
@@ -87,8 +86,8 @@ _NEIGHBOURS = {
     for row in _KEY_ROWS
     for at, letter in enumerate(row)
 }
-_LETTER = re.compile(r"(?<!%)(?<!%.)[A-Za-z]")  # not the digits of an URL's %E2
-_RUSSIAN_SHARE, _TYPO_SHARE = 1 / 8, 1 / 6  # of the spelling "market"
+_LETTER = re.compile(r"[A-Za-z]")
+_RUSSIAN_SHARE, _TYPO_SHARE = 1 / 12, 1 / 10  # of the spelling "market"
 
 
 class _Listing(NamedTuple):
@@ -183,10 +182,19 @@ def rarity_titles(
     )
 
 
-def title_items() -> list[str]:
-    """Return the base names that are listed: those on the market whose kind has a share, at most `POOL` of a kind.
+def title_items(n_items: int = N_ITEMS) -> list[str]:
+    """Return base names for `rarity_titles` to draw from: of each kind its share, or all that there are.
 
-    Which ones depends on nothing but their names.
+    Parameters
+    ----------
+    n_items : int
+        About how many; a million asks for every item. The items of a smaller number are among those of a larger one:
+        which come first depends on nothing but their names.
+
+    Returns
+    -------
+    list of str
+        In the catalogue's order.
     """
     catalogue = load_catalogue()
     listed = catalogue[catalogue["marketable"] & catalogue["kind"].isin(list(KIND_SHARES))]
@@ -194,7 +202,7 @@ def title_items() -> list[str]:
     listed = listed[~listed["name"].str.endswith(" ★")]
     order = listed["name"].map(lambda name: zlib.crc32(name.encode()))
     rank = order.groupby(listed["kind"], observed=True).rank(method="first")
-    most = listed["kind"].astype("str").map(POOL).fillna(np.inf)
+    most = listed["kind"].astype("str").map(KIND_SHARES) * n_items
     return listed.loc[rank <= most, "name"].tolist()
 
 
@@ -271,7 +279,9 @@ def _variants(items: tuple[str, ...]) -> dict[str, list[list[_Listing]]]:
     rows = catalogue.loc[list(items)]
     wrong = rows.loc[~(rows["marketable"] & rows["kind"].isin(list(KIND_SHARES))), "name"]
     if len(wrong):
-        raise MarketDataError(f"these items have no listings: {wrong.tolist()[:3]}; see title_items()")
+        raise MarketDataError(
+            f"these items have no listings: {wrong.tolist()[:3]}; see itemmarket.title_items"
+        )
     kinds = rows["kind"].astype("str")
     facts = dict(zip(rows["name"], zip(rows["name_ru"], kinds, rows["weapon"], strict=True), strict=True))
     copies: dict[str, list[_Listing]] = {}
@@ -334,11 +344,9 @@ def _english(listing: _Listing, dice: _Dice) -> str:
     style = dice()
     if style < 0.25:
         title = _plain(listing)
-    elif style < 0.29:
-        return quote(_plain(listing))
     else:
         title = _free(listing, dice)
-        if style < 0.41:
+        if style < 0.37:
             return re.sub(r"[\W_]+", "-", title.lower()).strip("-")
     if dice.happens(0.35):
         title = _without_glyphs(title)

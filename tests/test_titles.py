@@ -92,7 +92,6 @@ def test_a_market_writes_in_every_way(market):
         r"(?i)\bm4a1s\b",
         r"^★",
         r"^[a-z0-9]+(?:-[a-z0-9]+){2,}$",  # slug
-        r"%20",
         r"[а-я]",
         r"^[^a-z]+$",
         r"^[^A-ZА-Я]+$",
@@ -100,7 +99,7 @@ def test_a_market_writes_in_every_way(market):
         assert title.str.contains(pattern).mean() > 0.001, pattern
     knives = title[market["kind"] == "knife"]
     assert 0.3 < knives.str.contains("★").mean() < 0.8
-    assert 0.1 < title.str.contains("[А-Яа-я]").mean() < 0.16
+    assert 0.06 < title.str.contains("[А-Яа-я]").mean() < 0.1
 
 
 def test_russian_titles_are_the_catalogues_russian_names():
@@ -129,15 +128,17 @@ def test_items_to_draw_from_can_be_named():
     two = ["AK-47 | Redline", "★ Karambit | Doppler"]
     table = im.rarity_titles(300, seed=0, items=iter(two))
     assert set(table["name"]) == set(two)
-    outside = sorted(set(im.load_catalogue().query("kind == 'sticker'")["name"]) - set(made.title_items()))
+    outside = sorted(set(im.load_catalogue().query("kind == 'sticker'")["name"]) - set(im.title_items()))
     assert set(im.rarity_titles(50, seed=0, items=outside)["kind"]) == {"sticker"}
 
 
 def test_listed_items_are_unambiguous_without_their_glyphs():
     catalogue = im.load_catalogue().set_index("name")
-    items = pd.Series(made.title_items())
-    assert items.is_unique and 4000 < len(items) < 6000
-    bare = items.map(made._without_glyphs).map(letters)
+    items = pd.Series(im.title_items(1_000_000))
+    assert items.is_unique and len(items) > 20_000
+    assert len(im.title_items()) == pytest.approx(made.N_ITEMS, abs=20)
+    assert set(im.title_items(100)) < set(im.title_items(1000)) < set(items)
+    bare = items.map(made._without_glyphs).map(lambda name: re.sub(r"[\W_]+", "-", name.casefold()))
     assert catalogue.loc[items, "rarity_class"].astype(str).groupby(bare.to_numpy()).nunique().max() == 1
 
 
@@ -180,12 +181,12 @@ def test_unseen_items_are_on_one_side(seed, split_seed):
 
 def test_unseen_listings_of_a_market_are_a_fifth_of_it(market):
     train, test = im.split_titles(market)
-    assert 0.15 < len(test) / len(market) < 0.21
+    assert 0.18 < len(test) / len(market) < 0.21
     assert test["kind"].value_counts(normalize=True)["skin"] < 0.55
     assert np.isclose(train["kind"].value_counts(normalize=True)["sticker"], 0.2, atol=0.02)
 
 
-@pytest.mark.parametrize("labelled", [1, 100, 500, 2000])
+@pytest.mark.parametrize("labelled", [1, 100, 1000])
 def test_few_labels(market, labelled):
     train, test = im.split_titles(market, "item", labelled=labelled)
     assert train["name"].nunique() == labelled
@@ -208,10 +209,10 @@ def test_a_split_that_cannot_be_is_said(market):
 
 
 PINNED = [
-    "ST G3SG1, Murky [FN]",
-    "Patch | Rage",
-    "Souvenir PP-Bizon | Irradiated Alert (Well-Worn)",
-    "TEC-9|ARMY MESH (FN)",
-    "★ SPORT GLOVES, VICE WW",
-    "charm-lil-eco",
+    "Galil AR | Acid Dart [FT]",
+    "Patch | Ninjas in Pyjamas | Stockholm 2021",
+    "R8 Revolver | Blaze (Minimal Wear)",
+    "TEC-9|BLUE BLAST (FN)",
+    "★ SPORT GLOVES, SLINGSHOT WW",
+    "Charm Lil' Dumplin'",
 ]
