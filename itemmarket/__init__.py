@@ -34,6 +34,7 @@ _WHERE = {
     "simulate_market": "simulator",
     "stylised_facts": "stylised",
     "price_windows": "windows",
+    "Windows": "windows",
     "FeatureExtractor": "features",
     "supervised": "regression",
     "Supervised": "regression",
