@@ -1,23 +1,23 @@
-"""Correct solutions of the labs in the styles that students have; each must get full marks."""
+"""Styles that students have, applied to any lab's solution: whatever they change, the work stays right.
+
+Most of them rewrite the module's syntax tree, so that they need to know nothing about the lab.
+"""
 
 import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import nbformat
 from nbformat import NotebookNode
 
 from autograder.lab import Lab
 from tests.fairness.submissions import Files, edited, with_cells
+from tests.fairness.suite import Style
 
-Style = Callable[[Lab, Files], Files]
-
-
-def code(source: str) -> NotebookNode:
-    return nbformat.v4.new_code_cell(source)
+# ---------------------------------------------------------------- pieces
 
 
-def change(lab: Lab, files: Files, changes: dict[str, str]) -> Files:
+def change(lab: Lab, files: Files, changes: Mapping[str, str]) -> Files:
     """Return the files with pieces of the module replaced."""
     return files | {lab.files[1]: edited(files[lab.files[1]], changes)}
 
@@ -27,7 +27,7 @@ def add_cells(lab: Lab, files: Files, *cells: tuple[int, str]) -> Files:
 
     def insert(notebook: list[NotebookNode]) -> None:
         for place, source in cells:
-            notebook.insert(place, code(source))
+            notebook.insert(place, nbformat.v4.new_code_cell(source))
 
     return files | {lab.files[0]: with_cells(files[lab.files[0]], insert)}
 
@@ -42,13 +42,51 @@ def answer(lab: Lab, files: Files, name: str, source: str) -> Files:
     return files | {lab.files[0]: with_cells(files[lab.files[0]], replace)}
 
 
-def variant(name: str, changes: dict[str, str] | None = None) -> Style:
+def variant(name: str, changes: Mapping[str, str] | None = None) -> Style:
     """Another correct module of the lab, perhaps with pieces replaced."""
 
     def style(lab: Lab, files: Files) -> Files:
         return files | {lab.files[1]: edited(lab.variants[name], changes or {})}
 
     return style
+
+
+def rewritten(
+    lab: Lab, files: Files, edit: Callable[[ast.Module], object], head: str = "", tail: str = ""
+) -> Files:
+    """Return the files with the module's syntax tree changed in place, and text before and after it."""
+    tree = ast.parse(files[lab.files[1]])
+    edit(tree)
+    text = ast.unparse(ast.fix_missing_locations(tree))
+    return files | {lab.files[1]: f"{head}{text}\n{tail}"}
+
+
+def functions(tree: ast.Module) -> list[ast.FunctionDef]:
+    """Return all functions and methods."""
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+
+
+def assigned(node: ast.AST) -> set[str]:
+    """Return the names that something is assigned to."""
+    return {
+        name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+    }
+
+
+def begin(tree: ast.Module, names: tuple[str, ...], source: str) -> None:
+    """Put statements at the start of the functions of these names, after the docstring."""
+    for function in functions(tree):
+        if function.name in names:
+            at = 1 if ast.get_docstring(function) is not None else 0
+            function.body[at:at] = ast.parse(source).body
+
+
+# ---------------------------------------------------------------- styles of any lab
+
+
+def without_hints(lab: Lab, files: Files) -> Files:
+    """No type hints, no comments, another layout."""
+    return rewritten(lab, files, lambda tree: _NoHints().visit(tree))
 
 
 class _NoHints(ast.NodeTransformer):
@@ -61,222 +99,214 @@ class _NoHints(ast.NodeTransformer):
             argument.annotation = None
         return node
 
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        if not node.decorator_list:  # a dataclass lives by its annotations
+            self.generic_visit(node)
+        return node
+
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
         return ast.Assign([node.target], node.value) if node.value else ast.Pass()
 
 
-def without_hints(lab: Lab, files: Files) -> Files:
-    """No type hints, no comments, another layout."""
-    tree = _NoHints().visit(ast.parse(files[lab.files[1]]))
-    return files | {lab.files[1]: ast.unparse(ast.fix_missing_locations(tree)) + "\n"}
+def in_cyrillic(lab: Lab, files: Files) -> Files:
+    """Local variables and comments in Cyrillic."""
+
+    def rename(tree: ast.Module) -> None:
+        local = {name for function in functions(tree) for name in assigned(function)}
+        arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg | ast.keyword)}
+        top = {
+            name
+            for node in tree.body
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+            for name in assigned(node)
+        }
+        chosen = sorted(local - arguments - top)
+        assert len(chosen) > 3
+        names = {old: f"имя_{number}" for number, old in enumerate(chosen)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name):
+                node.id = names.get(node.id, node.id)
+
+    return rewritten(lab, files, rename, "# Лабораторная работа: моё решение\n", "# конец\n")
 
 
-def in_cyrillic(names: dict[str, str]) -> Style:
-    """Names and comments in Cyrillic, without type hints."""
+def private_names(lab: Lab, files: Files) -> Files:
+    """Other names for all private helpers and attributes."""
 
-    def style(lab: Lab, files: Files) -> Files:
-        text = without_hints(lab, files)[lab.files[1]]
-        for old, new in names.items():
-            text, count = re.subn(rf"\b{old}\b", new, text)
-            assert count, old
-        return files | {lab.files[1]: "# Лабораторная работа: моё решение\n" + text + "# конец\n"}
+    def rename(tree: ast.Module) -> None:
+        private = re.compile(r"_[a-z]\w*")
+        defined = {f.name for f in functions(tree)} | {
+            node.attr
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+        }
+        for node in ast.walk(tree):
+            for field in ("name", "attr", "id"):
+                old = getattr(node, field, None)
+                if isinstance(old, str) and old in defined and private.fullmatch(old):
+                    setattr(node, field, f"_my{old}")
 
-    return style
-
-
-PREDICT = "            scaled = self.network(torch.from_numpy(self.standardiser.transform(X)))\n"
-EPOCH = "            self._train_epoch(inputs, targets, optimiser)\n"
-IMPORTS = "import numpy as np\nimport torch\n"
-
-
-def chatty(lab: Lab, files: Files) -> Files:
-    """Prints, warnings and a progress bar on standard error; and more of it in the notebook."""
-    noisy = (
-        "            for _ in tqdm(range(1), desc='epoch', file=sys.stderr):\n    "
-        f"{EPOCH}            warnings.warn('an epoch is over', stacklevel=1)\n            print('epoch', epoch)\n"
-    )
-    imports = "import sys\nimport warnings\n\nimport numpy as np\nimport torch\nfrom tqdm.auto import tqdm\n"
-    files = change(lab, files, {EPOCH: noisy, IMPORTS: imports})
-    return add_cells(lab, files, (3, "import warnings\nwarnings.warn('careful')\nprint('hello ' * 1000)"))
+    return rewritten(lab, files, rename)
 
 
-def plots(lab: Lab, files: Files) -> Files:
-    """Every fit draws its losses and saves the picture; the notebook plots, too."""
-    draw = (
-        "        self.network.load_state_dict(best_weights)\n"
-        "        figure, axes = plt.subplots()\n        axes.plot(self.validation_losses_)\n"
-        "        figure.savefig('losses.png', dpi=40)\n        plt.show()\n        plt.close(figure)\n"
-    )
-    imports = "import matplotlib.pyplot as plt\n" + IMPORTS
-    files = change(
-        lab, files, {"        self.network.load_state_dict(best_weights)\n": draw, IMPORTS: imports}
-    )
-    return add_cells(lab, files, (6, "plt.plot(range(5))\nplt.savefig('five.pdf')\nplt.show()"))
+def subclassed(lab: Lab, files: Files) -> Files:
+    """The class that was asked for is a subclass of the one that does the work."""
+
+    def rename(tree: ast.Module) -> None:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and node.name == lab.class_name:
+                node.name = "_Base"
+            if isinstance(node, ast.Name) and node.id == lab.class_name:
+                node.id = "_Base"
+            if isinstance(node, ast.FunctionDef) and isinstance(node.returns, ast.Constant):
+                node.returns = None
+
+    subclass = f'\n\nclass {lab.class_name}(_Base):\n    """The same under its proper name."""\n'
+    return rewritten(lab, files, rename, tail=subclass)
 
 
-def slow(lab: Lab, files: Files) -> Files:
-    """Scaling in Python's own loops, and forecasts in batches of seven."""
-    columns = (
-        "        self.mean = np.array([sum(map(float, X[:, j])) / len(X) for j in range(X.shape[1])])\n"
-        "        scale = np.array([sum((float(v) - m) ** 2 for v in X[:, j]) / len(X)"
-        " for j, m in enumerate(self.mean)]) ** 0.5\n"
-    )
-    batches = (
-        "            rows = torch.from_numpy(self.standardiser.transform(X))\n"
-        "            scaled = torch.cat([self.network(batch) for batch in rows.split(7)])\n"
-    )
-    old = "        self.mean = X.mean(axis=0, dtype=np.float64)\n        scale = X.std(axis=0, dtype=np.float64)\n"
-    return change(lab, files, {old: columns, PREDICT: batches})
+def sklearn_base(lab: Lab, files: Files) -> Files:
+    """The class inherits from scikit-learn's."""
 
+    def inherit(tree: ast.Module) -> None:
+        (main,) = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == lab.class_name)
+        main.bases.append(ast.Name("BaseEstimator"))
+        at = next(i for i, node in enumerate(tree.body) if isinstance(node, ast.Import | ast.ImportFrom))
+        tree.body[at:at] = ast.parse("from sklearn.base import BaseEstimator").body
 
-def magics(lab: Lab, files: Files) -> Files:
-    """Magics, shell commands and the time of a cell."""
-    return add_cells(
-        lab,
-        files,
-        (2, "%load_ext autoreload\n%autoreload 2\n%matplotlib inline\nimport os"),
-        (4, "!pip list | head -3\n%timeit -n 1 -r 1 sum(range(10))"),
-        (9, "%%time\nsquares = [i**2 for i in range(10)]"),
-    )
-
-
-def many_threads(lab: Lab, files: Files) -> Files:
-    """As many threads and processes as there are cores, or so the student thinks."""
-    spread = (
-        "            rows = torch.from_numpy(self.standardiser.transform(X)).split(2000)\n"
-        "            parts = Parallel(n_jobs=-1, prefer='threads')(delayed(self.network)(part) for part in rows)\n"
-        "            scaled = torch.cat(parts)\n"
-    )
-    imports = "import os\n\nimport numpy as np\nimport torch\nfrom joblib import Parallel, delayed\n"
-    seed = "        torch.manual_seed(self.seed)\n"
-    files = change(
-        lab,
-        files,
-        {PREDICT: spread, IMPORTS: imports, seed: f"        torch.set_num_threads(os.cpu_count())\n{seed}"},
-    )
-    forest = "from sklearn.ensemble import RandomForestRegressor\n"
-    forest += "RandomForestRegressor(10, n_jobs=-1).fit(np.eye(20), np.arange(20))"
-    return add_cells(lab, files, (6, forest))
-
-
-def cuda_if_available(lab: Lab, files: Files) -> Files:
-    """The network and its inputs go to a GPU where there is one."""
-    device = "        self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')\n"
-    network = "        self.network = make_network(X.shape[1], self.hidden, self.dropout)\n"
-    on_device = "            rows = torch.from_numpy(self.standardiser.transform(X)).to(self.device)\n"
-    return change(
-        lab,
-        files,
-        {
-            "        self.network: nn.Sequential | None = None\n": (
-                f"{device}        self.network: nn.Sequential | None = None\n"
-            ),
-            network: network.rstrip() + ".to(self.device)\n",
-            "self.network(inputs[batch]), targets[batch])": (
-                "self.network(inputs[batch].to(self.device)), targets[batch].to(self.device))"
-            ),
-            PREDICT: f"{on_device}            scaled = self.network(rows).cpu()\n",
-            'f"network.{name}": tensor.numpy()': 'f"network.{name}": tensor.cpu().numpy()',
-        },
-    )
-
-
-def helper_cells(lab: Lab, files: Files) -> Files:
-    """The answer stands in helpers of the student's, in cells above it."""
-    files = answer(
-        lab, files, "comparison_code", "def comparison(y, predictions):\n    return ratios(y, predictions)"
-    )
-    helpers = "error = lambda y, p: float(np.sqrt(np.mean((np.asarray(p) - y) ** 2)))"
-    more = "def ratios(y, p):\n    return {k: error(y, v) / error(y, 0 * y) for k, v in p.items()}"
-    return add_cells(lab, files, (3, helpers), (5, more), (8, "1 / 0"), (8, "raise SystemExit"))
+    return rewritten(lab, files, inherit)
 
 
 def helper_file(lab: Lab, files: Files) -> Files:
     """A part of the module lives in a file of the student's own beside it."""
     text = files[lab.files[1]]
-    start, end = text.index("class Standardiser"), text.index("def make_network")
-    helper = f'"""Scaling."""\n\nimport numpy as np\n\n\n{text[start:end]}'
-    module = edited(
-        text[:start] + text[end:],
-        {"import itemmarket as im\n": "import itemmarket as im\nfrom my_helpers import Standardiser\n"},
+    tree = ast.parse(text)
+    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    bound = {alias.asname or alias.name.partition(".")[0] for node in imports for alias in node.names}
+    top = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    top |= {
+        name for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) for name in assigned(node)
+    }
+
+    def independent(node: ast.stmt) -> bool:
+        used = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
+        return not used & (top - {node.name} - bound)
+
+    moved = next(
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and node.name != lab.class_name
+        and independent(node)
     )
-    return files | {lab.files[1]: module, "my_helpers.py": helper}
+    heads = "\n".join(map(ast.unparse, imports))
+    helper = f'"""A helper."""\n\n{heads}\n\n\n{ast.unparse(moved)}\n'
+    tree.body.remove(moved)
+    tree.body.insert(
+        tree.body.index(imports[-1]) + 1, *ast.parse(f"from my_helpers import {moved.name}").body
+    )
+    return files | {lab.files[1]: ast.unparse(tree) + "\n", "my_helpers.py": helper}
 
 
-def other_optimiser(lab: Lab, files: Files) -> Files:
-    """AdamW, clipped gradients, a generator of batches and a subclass of the class that was asked for."""
-    files = change(
+def chatty(lab: Lab, files: Files) -> Files:
+    """Prints, warnings, logs and a progress bar on standard error; and more of it in the notebook."""
+    noise = (
+        "import logging, sys, warnings\n"
+        "from tqdm.auto import tqdm\n"
+        "warnings.warn('at work', stacklevel=1)\n"
+        "logging.warning('at work')\n"
+        "for _ in tqdm(range(3), desc='at work', file=sys.stderr):\n    pass\n"
+        "print('at work')\n"
+    )
+    files = rewritten(lab, files, lambda tree: begin(tree, ("fit", "predict"), noise))
+    return add_cells(lab, files, (3, "import warnings\nwarnings.warn('careful')\nprint('hello ' * 1000)"))
+
+
+def plots(lab: Lab, files: Files) -> Files:
+    """Every fit draws and saves a picture; the notebook plots, too."""
+    draw = (
+        "import matplotlib.pyplot as plt\n"
+        "figure, axes = plt.subplots()\n"
+        "axes.plot(range(5))\n"
+        "figure.savefig('losses.png', dpi=40)\n"
+        "plt.show()\n"
+        "plt.close(figure)\n"
+    )
+    files = rewritten(lab, files, lambda tree: begin(tree, ("fit",), draw))
+    cell = "import matplotlib.pyplot as plt\nplt.plot(range(5))\nplt.savefig('five.pdf')\nplt.show()"
+    return add_cells(lab, files, (6, cell))
+
+
+def many_threads(lab: Lab, files: Files) -> Files:
+    """As many threads and processes as there are cores, or so the student thinks."""
+    threads = "import os\nimport torch\ntorch.set_num_threads(os.cpu_count())\n"
+    files = rewritten(lab, files, lambda tree: begin(tree, ("fit", "predict"), threads))
+    forest = "import numpy as np\nfrom sklearn.ensemble import RandomForestRegressor\n"
+    forest += "RandomForestRegressor(10, n_jobs=-1).fit(np.eye(20), np.arange(20))"
+    return add_cells(lab, files, (6, forest))
+
+
+def seeds_everywhere(lab: Lab, files: Files) -> Files:
+    """Seeds of everything when the module is imported, and deterministic algorithms."""
+    seeds = (
+        "\nimport random\n\nimport numpy\nimport torch\n\nrandom.seed(0)\nnumpy.random.seed(0)\ntorch.manual_seed(0)\n"
+        "torch.use_deterministic_algorithms(True)\n"
+    )
+    return files | {lab.files[1]: files[lab.files[1]] + seeds}
+
+
+def timed(lab: Lab, files: Files) -> Files:
+    """A decorator that measures every public method."""
+    decorator = (
+        "def timed(method):\n"
+        '    """Print how long a method takes.\n\n'
+        "    Parameters\n    ----------\n    method : callable\n        The method.\n\n"
+        '    Returns\n    -------\n    callable\n        The same, measured.\n    """\n'
+        "    import functools, time\n\n"
+        "    @functools.wraps(method)\n"
+        "    def inner(*args, **options):\n"
+        "        began = time.perf_counter()\n"
+        "        answer = method(*args, **options)\n"
+        "        print(method.__name__, time.perf_counter() - began)\n"
+        "        return answer\n\n"
+        "    return inner\n"
+    )
+
+    def decorate(tree: ast.Module) -> None:
+        at = next(i for i, node in enumerate(tree.body) if isinstance(node, ast.ClassDef | ast.FunctionDef))
+        for function in functions(tree):
+            if function.name in ("fit", "predict", "predict_proba") and not function.decorator_list:
+                function.decorator_list = [ast.Name("timed")]
+        tree.body[at:at] = ast.parse(decorator).body
+
+    return rewritten(lab, files, decorate)
+
+
+def magics(lab: Lab, files: Files) -> Files:
+    """Magics, shell commands, the time of a cell, cells that fail and one that leaves."""
+    return add_cells(
         lab,
         files,
-        {
-            "torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)": (
-                "torch.optim.AdamW(self.network.parameters(), lr=self.learning_rate, weight_decay=1e-4)"
-            ),
-            "            optimiser.step()\n": (
-                "            nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)\n            optimiser.step()\n"
-            ),
-            "class PyTorchPredictor:": "class _Base:",
-            'def fit(self, X: np.ndarray, y: np.ndarray) -> "PyTorchPredictor":': (
-                'def fit(self, X: np.ndarray, y: np.ndarray) -> "_Base":'
-            ),
-        },
+        (2, "%load_ext autoreload\n%autoreload 2\n%matplotlib inline\nimport os"),
+        (4, "!pip list | head -3\n%timeit -n 1 -r 1 sum(range(10))"),
+        (8, "1 / 0"),
+        (8, "raise SystemExit"),
+        (9, "%%time\nsquares = [i**2 for i in range(10)]"),
     )
-    subclass = '\n\nclass PyTorchPredictor(_Base):\n    """The same under its proper name."""\n'
-    return files | {lab.files[1]: files[lab.files[1]] + subclass}
 
 
-def with_pandas(lab: Lab, files: Files) -> Files:
-    """Data frames inside."""
-    old = "        self.mean = X.mean(axis=0, dtype=np.float64)\n        scale = X.std(axis=0, dtype=np.float64)\n"
-    new = (
-        "        frame = pd.DataFrame(np.asarray(X, dtype=float))\n"
-        "        self.mean, scale = frame.mean().to_numpy(), frame.std(ddof=0).to_numpy()\n"
-    )
-    return change(lab, files, {old: new, IMPORTS: "import numpy as np\nimport pandas as pd\nimport torch\n"})
-
-
-LOADER = "shuffle=True, generator=generator"
-LAB1: dict[str, Style] = {
-    "own loop, subclassed network": variant("own_loop"),
-    "float64 and a DataLoader": variant("data_loader"),
-    "DataLoader with workers": variant(
-        "data_loader", {LOADER: f"{LOADER}, num_workers=1, persistent_workers=True"}
-    ),
-    "scikit-learn's scaler, functions": variant("functional"),
+ANY: dict[str, Style] = {
+    "no type hints": without_hints,
+    "names in Cyrillic": in_cyrillic,
+    "private helpers renamed": private_names,
+    "a subclass": subclassed,
+    "scikit-learn's base class": sklearn_base,
+    "a helper file": helper_file,
     "prints, warnings, progress bars": chatty,
     "plots": plots,
-    "no type hints": without_hints,
-    "names in Cyrillic": in_cyrillic(
-        {
-            "best_weights": "лучшие_веса",
-            "n_validation": "хвост",
-            "optimiser": "оптимизатор",
-            "units": "ширина",
-        }
-    ),
-    "slow but right": slow,
-    "magics": magics,
     "n_jobs=-1 and set_num_threads": many_threads,
-    "cuda if available": cuda_if_available,
-    "helper cells, some of which fail": helper_cells,
-    "a helper file": helper_file,
-    "another optimiser, a subclass": other_optimiser,
-    "pandas inside": with_pandas,
+    "seeds everywhere": seeds_everywhere,
+    "a timing decorator": timed,
+    "magics and cells that fail": magics,
 }
-
-
-def plot_and_helper(lab: Lab, files: Files) -> Files:
-    """A plot of the fit and a helper cell."""
-    fit = "        self.slope = float(centre(x) @ centre(y) / (centre(x) @ centre(x)))\n"
-    plot = "        import matplotlib.pyplot as plt\n        plt.plot(x, y)\n        plt.close()\n"
-    files = change(lab, files, {fit: plot + fit})
-    files = answer(lab, files, "report_code", "def report(value):\n    return sentence(value)")
-    return add_cells(lab, files, (2, "def sentence(value):\n    return f'slope {value:.2f}'"))
-
-
-LAB0: dict[str, Style] = {
-    "linear algebra, Cyrillic": variant("linear_algebra"),
-    "numpy's polynomials": variant("polynomial"),
-    "no type hints": without_hints,
-    "a plot, a helper cell": plot_and_helper,
-}
+"""Styles that fit every lab."""

@@ -1,19 +1,23 @@
 """Submissions made of a lab's own solution: right ones in other styles, and ones with a given mistake."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import nbformat
 
 from autograder.derive import release_notebooks
-from autograder.judge import Verdict, judge
+from autograder.judge import Verdict, judge, preloadable
 from autograder.lab import Lab
 from autograder.launch import Launch
 from autograder.markers import BEGIN, END
-from autograder.submission import read_submission
+from autograder.student import RemoteWorkspace
+from autograder.submission import Submission, read_submission
+from itemmarket.checks import run_checks
+from itemmarket.student import Student
 
-Files = dict[str, str]
+Files = dict[str, str | bytes]
+"""A submission's files by name; an artefact's are bytes."""
 
 
 def solve(lab: Lab) -> Files:
@@ -23,9 +27,12 @@ def solve(lab: Lab) -> Files:
     for cell in notebook.cells:
         cell.source = without_markers(answers[cell.id])
     texts = {name: (lab.folder / name).read_text(encoding="utf-8") for name in lab.files[1:]}
-    return {lab.files[0]: nbformat.writes(notebook)} | {
-        name: without_markers(text) for name, text in texts.items()
-    }
+    artefact = [path for path in sorted((lab.folder / "artefact").rglob("*")) if path.is_file()]
+    return (
+        {lab.files[0]: nbformat.writes(notebook)}
+        | {name: without_markers(text) for name, text in texts.items()}
+        | {path.relative_to(lab.folder).as_posix(): path.read_bytes() for path in artefact}
+    )
 
 
 def without_markers(text: str) -> str:
@@ -51,15 +58,50 @@ def with_cells(notebook: str, change: Callable[[list[nbformat.NotebookNode]], ob
     return nbformat.writes(content)
 
 
-def verdict_on(lab: Lab, files: Files, folder: Path, launch: Launch, mutate: bool = True) -> Verdict:
-    """Hand in files and judge them; without ``mutate`` the students' tests meet no other implementation."""
+def hand_in(
+    lab: Lab, files: Files, folder: Path, afterwards: Callable[[Path], object] = lambda folder: None
+) -> Submission:
+    """Write files where a student would, change what a mapping cannot say, and read them as the grader does."""
     folder = folder / "student" / lab.name
     folder.mkdir(parents=True)
-    for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    afterwards(folder)
+    return read_submission(lab, "student", folder)
+
+
+def verdict_on(lab: Lab, files: Files, folder: Path, launch: Launch, mutate: bool = True) -> Verdict:
+    """Hand in files and judge them; without ``mutate`` the students' tests meet no other implementation."""
     if not mutate:
         lab = dataclasses.replace(lab, variants={}, mutants=())
-    return judge(lab, read_submission(lab, "student", folder), launch=launch)
+    return judge(lab, hand_in(lab, files, folder), launch=launch)
+
+
+def points_for(
+    lab: Lab, submission: Submission, questions: Sequence[str], launch: Launch
+) -> tuple[dict[str, float], list[str]]:
+    """Judge some questions by themselves, without the notebook.
+
+    Returns
+    -------
+    dict of str to float
+        Points by question.
+    list of str
+        What the checks that failed said.
+    """
+    points, told = {}, []
+    module = submission.files[lab.files[1]].read_text(encoding="utf-8")
+    with RemoteWorkspace(submission.files, lab.module, [], lab.limits, preloadable(lab), launch) as workspace:
+        student = Student(workspace, module)
+        for question in questions:
+            results = run_checks([(lab.visible_checks, True)], student, lab, question)
+            results += run_checks([(lab.hidden_checks, False)], student, lab, question)
+            worth = next(q.points for q in lab.questions if q.name == question)
+            earned = sum(result.weight for result in results if result.passed)
+            points[question] = round(worth * earned / sum(result.weight for result in results), 2)
+            told += [f"{result.title}: {result.message}" for result in results if not result.passed]
+    return points, told
 
 
 def lost(verdict: Verdict) -> dict[str, float]:

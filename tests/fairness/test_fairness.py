@@ -1,120 +1,104 @@
 """Correct work gets full marks in any style; a mistake costs what it should, and the feedback names it.
 
-In the ordinary run all of lab 0, and of lab 1 one right solution and one mistake for each question that needs no
-market, by that question's checks alone. The long form hands in everything and judges it as the grader does.
+In the ordinary run all of lab 0; of the other labs one right solution and one mistake for each question that is
+quick to judge, by that question's checks alone, and every style as far as to be read and run. The long form hands in
+everything and judges it as the grader does.
 """
 
+import ast
 import html
 import re
-from pathlib import Path
 
 import pytest
 
 from autograder.feedback import write_feedback
 from autograder.isolation import launcher, resolve
-from autograder.judge import preloadable
-from autograder.lab import load_lab
-from autograder.student import RemoteWorkspace
-from itemmarket.checks import run_checks
-from itemmarket.student import Student
-from tests.fairness import mistakes, styles
-from tests.fairness.submissions import lost, solve, verdict_on, without_markers
+from tests.fairness import lab0, lab1
+from tests.fairness.submissions import hand_in, lost, points_for, solve, verdict_on, without_markers
+from tests.fairness.suite import Suite
 
-SOLUTIONS = Path(__file__).resolve().parents[2] / "solutions"
-LAB1 = load_lab(SOLUTIONS / "lab1_mlp")
-LAB0 = load_lab(Path(__file__).resolve().parents[1] / "labs" / "lab0_slope")
-MISTAKES1 = mistakes.planted(LAB1, own_tests=4) | mistakes.LAB1
-MISTAKES0 = mistakes.planted(LAB0, own_tests=2) | mistakes.LAB0
+SUITES = {suite.lab.name: suite for suite in (lab0.SUITE, lab1.SUITE)}
+LARGE = [name for name, suite in SUITES.items() if not suite.small]
 
 
-@pytest.fixture(scope="module")
-def lab0():
-    """Lab 0, its solution, and the isolation that this machine has."""
-    with launcher(resolve("auto"), LAB0) as launch:
-        yield LAB0, solve(LAB0), launch
+def _cases(kind: str) -> list[object]:
+    return [
+        pytest.param(name, case, id=f"{name}-{case}", marks=[] if suite.small else [pytest.mark.long])
+        for name, suite in SUITES.items()
+        for case in getattr(suite, kind)
+    ]
 
 
 @pytest.fixture(scope="module")
-def lab1():
-    """Lab 1, likewise."""
-    with launcher(resolve("auto"), LAB1) as launch:
-        yield LAB1, solve(LAB1), launch
+def desk(request):
+    """A lab's suite, its solution as handed in, and the isolation that this machine has."""
+    suite: Suite = SUITES[request.param]
+    with launcher(resolve("auto"), suite.lab) as launch:
+        yield suite, solve(suite.lab), launch
 
 
-def full_marks(case, style, folder, mutate=True):
-    lab, files, launch = case
-    verdict = verdict_on(lab, style(lab, files), folder, launch, mutate)
+@pytest.mark.parametrize(("desk", "style"), _cases("styles"), indirect=["desk"])
+def test_right_in_any_style_has_full_marks(desk, tmp_path, style):
+    suite, files, launch = desk
+    mutate = (
+        suite.small or style == "a helper file"
+    )  # to the others the planted bugs are the same: their tests are
+    verdict = verdict_on(suite.lab, suite.styles[style](suite.lab, files), tmp_path, launch, mutate)
     told = [c.message for result in verdict.questions for c in result.checks if not c.passed]
     assert lost(verdict) == {}, (told, verdict.notes, verdict.own_tests)
     assert verdict.status == "graded" and verdict.evidence == []
 
 
-def exact_costs(case, mistake, folder):
-    lab, files, launch = case
-    verdict = verdict_on(lab, mistake.make(lab, files), folder, launch, mistake.mutate)
-    assert lost(verdict) == pytest.approx(mistake.costs, abs=0.011)
+@pytest.mark.parametrize(("desk", "mistake"), _cases("mistakes"), indirect=["desk"])
+def test_mistakes_cost_what_they_should(desk, tmp_path, mistake):
+    suite, files, launch = desk
+    wrong = suite.mistakes[mistake]
+    verdict = verdict_on(suite.lab, wrong.make(suite.lab, files), tmp_path, launch, wrong.mutate)
+    assert lost(verdict) == pytest.approx(wrong.costs, abs=0.011)
     assert verdict.status == "graded"
-    page = html.unescape(write_feedback(folder, lab, verdict).read_text(encoding="utf-8"))
+    page = html.unescape(write_feedback(tmp_path, suite.lab, verdict).read_text(encoding="utf-8"))
     text = " ".join(re.sub(r"<[^>]+>", "", page).split())
-    assert re.search(mistake.names, text), text
+    assert re.search(wrong.names, text), text
 
 
-@pytest.mark.parametrize("style", styles.LAB0)
-def test_lab0_in_any_style_has_full_marks(lab0, tmp_path, style):
-    full_marks(lab0, styles.LAB0[style], tmp_path)
-
-
-@pytest.mark.parametrize("mistake", MISTAKES0)
-def test_lab0_mistakes_cost_what_they_should(lab0, tmp_path, mistake):
-    exact_costs(lab0, MISTAKES0[mistake], tmp_path)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("style", styles.LAB1)
-def test_lab1_in_any_style_has_full_marks(lab1, tmp_path, style):
-    mutate = style == "a helper file"  # to the others the planted bugs are the same: their tests are
-    full_marks(lab1, styles.LAB1[style], tmp_path, mutate)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("mistake", MISTAKES1)
-def test_lab1_mistakes_cost_what_they_should(lab1, tmp_path, mistake):
-    exact_costs(lab1, MISTAKES1[mistake], tmp_path)
-
-
-ONE_EACH = {
-    "scaling": "not_clipped",
-    "network": "no_dropout",
-    "validation": "targets_not_checked",
-    "training": "patience_off_by_one",
-    "prediction": "unfitted_forecasts",
-    "artefact": "widths_not_loaded",
-}
-
-
-@pytest.mark.parametrize("question", ONE_EACH)
-def test_lab1_question_by_question(lab1, tmp_path, question):
+@pytest.mark.parametrize(
+    ("desk", "question"),
+    [pytest.param(n, q, id=f"{n}-{q}") for n in LARGE for q in SUITES[n].one_each],
+    indirect=["desk"],
+)
+def test_question_by_question(desk, tmp_path, question):
     """A right module in another style earns the question, one with a planted bug loses what its file says."""
-    mutant = {m.name: m for m in LAB1.mutants}[ONE_EACH[question]]
-    (points,) = (q.points for q in LAB1.questions if q.name == question)
-    for text, cost in (
-        (LAB1.variants["functional"], 0),
-        (without_markers(mutant.text), mutant.costs[question]),
-    ):
-        path = tmp_path / "mlp.py"
-        path.write_text(text, encoding="utf-8")
-        files = {path.name: path}
-        with RemoteWorkspace(files, "mlp", [], LAB1.limits, preloadable(LAB1), lab1[2]) as workspace:
-            student = Student(workspace, text)
-            results = run_checks([(LAB1.visible_checks, True)], student, LAB1, question)
-            results += run_checks([(LAB1.hidden_checks, False)], student, LAB1, question)
-        failed = sum(result.weight for result in results if not result.passed)
-        total = sum(result.weight for result in results)
-        assert points * failed / total == pytest.approx(cost, abs=0.011), [r.message for r in results]
+    suite, files, launch = desk
+    lab = suite.lab
+    mutant = {m.name: m for m in lab.mutants}[suite.one_each[question]]
+    (points,) = (q.points for q in lab.questions if q.name == question)
+    modules = {"right": (lab.variants[suite.variant], 0), "wrong": (mutant.text, mutant.costs[question])}
+    for name, (text, cost) in modules.items():
+        module = {lab.files[1]: without_markers(text)}
+        submission = hand_in(lab, {k: v for k, v in files.items() if "/" in k} | module, tmp_path / name)
+        found, told = points_for(lab, submission, [question], launch)
+        assert found[question] == pytest.approx(points - cost, abs=0.011), told
 
 
-def test_there_are_enough_of_each():
-    assert len(styles.LAB1) >= 12 and len(MISTAKES1) >= 15
-    assert len(LAB1.mutants) >= 12 and len(LAB1.variants) >= 3
-    questions = {question for mistake in MISTAKES1.values() for question in mistake.costs}
-    assert questions == {question.name for question in LAB1.questions}
+@pytest.mark.parametrize("name", SUITES)
+def test_styles_and_slips_differ_from_the_solution(name):
+    """A rewriting that does nothing, or leaves no Python behind, would prove nothing."""
+    suite = SUITES[name]
+    files = solve(suite.lab)
+    for style, make in suite.styles.items():
+        made = make(suite.lab, dict(files))
+        assert made != files, style
+        for file in made:
+            if file.endswith(".py"):
+                ast.parse(made[file])
+    for slip, mistake in suite.mistakes.items():
+        assert mistake.make(suite.lab, dict(files)) != files, slip
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_there_are_enough_of_each(name):
+    suite = SUITES[name]
+    assert len(suite.styles) >= 12 and len(suite.mistakes) >= 15
+    assert len(suite.lab.mutants) >= 12 and len(suite.lab.variants) >= 3
+    questions = {question for mistake in suite.mistakes.values() for question in mistake.costs}
+    assert questions == {question.name for question in suite.lab.questions}
