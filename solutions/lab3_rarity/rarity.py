@@ -302,6 +302,8 @@ class RarityClassifier:
         Word pieces of a title that are read.
     max_minutes : float, optional
         Training ends at the end of the epoch, but not later than this.
+    bfloat16 : bool
+        Whether to compute gradient steps in 16 bits: faster on processors that can, slower on others.
     seed : int
         Seed of the head's first weights, the validation titles, the batches and dropout.
 
@@ -318,16 +320,17 @@ class RarityClassifier:
     def __init__(
         self,
         checkpoint: str = "minilm",
-        n_layers: int = 6,
+        n_layers: int = 3,
         frozen: int = 0,
         learning_rate: float = 3e-4,
         batch_size: int = 32,
-        max_epochs: int = 3,
+        max_epochs: int = 6,
         patience: int = 2,
         validation_fraction: float = 0.05,
         balance: float = 0.5,
         max_length: int = 48,
         max_minutes: float | None = None,
+        bfloat16: bool = False,
         seed: int = 0,
     ) -> None:
         self.checkpoint = checkpoint
@@ -341,6 +344,7 @@ class RarityClassifier:
         self.balance = balance
         self.max_length = max_length
         self.max_minutes = max_minutes
+        self.bfloat16 = bfloat16
         self.seed = seed
         self.network: DistilBertForSequenceClassification | None = None
         self.config: dict[str, object] = {}
@@ -473,7 +477,7 @@ class RarityClassifier:
     def _settings(self) -> dict[str, object]:
         """Return what a training depends on, beside its titles."""
         names = ("checkpoint", "n_layers", "frozen", "learning_rate", "batch_size", "max_epochs", "patience")
-        names += ("validation_fraction", "balance", "max_length", "max_minutes", "seed")
+        names += ("validation_fraction", "balance", "max_length", "max_minutes", "bfloat16", "seed")
         return {name: getattr(self, name) for name in names} | {"checkpoint": str(self.checkpoint)}
 
     def _build(
@@ -518,8 +522,9 @@ class RarityClassifier:
         ### BEGIN SOLUTION
         self.network.train()
         ids, mask = pad(rows)
-        logits = self.network(input_ids=ids, attention_mask=mask).logits
-        loss = cross_entropy(logits, torch.as_tensor(targets), weight=weights)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bfloat16):
+            logits = self.network(input_ids=ids, attention_mask=mask).logits
+        loss = cross_entropy(logits.float(), torch.as_tensor(targets), weight=weights)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)

@@ -4,8 +4,6 @@ Test what the docstrings promise: every other correct ``rarity.py`` must pass yo
 minutes; ``tiny`` is a checkpoint that learns these titles in a second.
 """
 
-import os
-
 import numpy as np
 import pytest
 import torch
@@ -28,7 +26,7 @@ from rarity import (
     rate_factor,
 )
 
-WORDS = "white blue pink red box knife case paper holo old new".split()
+WORDS = ["white", "blue", "pink", "red", "box", "knife", "case", "paper", "holo", "old", "new"]
 
 
 @pytest.fixture(scope="module")
@@ -279,7 +277,7 @@ def test_save_and_load(fitted, tmp_path, compressed):
     assert loaded.compressed == compressed
     (weights,) = (tmp_path / "model").glob("*.safetensors")
     numbers = sum(parameter.numel() for parameter in model.network.parameters())
-    assert os.path.getsize(weights) < (2 if compressed else 5) * numbers
+    assert weights.stat().st_size < (2 if compressed else 5) * numbers
     ### END SOLUTION
 
 

@@ -4,7 +4,6 @@ They see your work only through the fixture ``student``, so that the same file a
 them use a tiny checkpoint with random weights: MiniLM would take minutes.
 """
 
-import ast
 import functools
 import tempfile
 import time
@@ -13,14 +12,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from numpydoc.hooks.validate_docstrings import process_file
 
 import itemmarket as im
+from itemmarket.docstrings import numpydoc_errors
+from itemmarket.titles import title_items
 
 # What the grader trains your classifier on, and how: less than a minute of computing time on one thread.
 BUDGET_TITLES = 2400
+BUDGET_ITEMS = 150
 BUDGET = {"n_layers": 3, "max_epochs": 3, "learning_rate": 3e-4, "seed": 0}
-WORDS = "white blue pink red box knife case paper holo old new".split()
+WORDS = ["white", "blue", "pink", "red", "box", "knife", "case", "paper", "holo", "old", "new"]
 
 
 def listings(n: int, seed: int) -> tuple[list[str], list[str]]:
@@ -39,16 +40,21 @@ def listings(n: int, seed: int) -> tuple[list[str], list[str]]:
 @pytest.fixture(scope="module")
 def tiny(student) -> str:
     """Return the folder of a tiny checkpoint, as the student's code sees it."""
-    with tempfile.TemporaryDirectory() as folder:
-        for path in sorted(im.write_tiny_checkpoint(Path(folder, "tiny"), WORDS).iterdir()):
-            student.write_file(f"tiny/{path.name}", path.read_bytes())
-    return student.path("tiny")
+    return write_tiny(student)
 
 
 @pytest.fixture(scope="module")
 def fitted(student, tiny):
     """Return a classifier that was trained on 200 simple titles."""
     return fit_tiny(student, tiny)
+
+
+def write_tiny(student) -> str:
+    """Write a tiny checkpoint for the student's code, and return its folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path in sorted(im.write_tiny_checkpoint(Path(folder, "tiny"), WORDS).iterdir()):
+            student.write_file(f"tiny/{path.name}", path.read_bytes())
+    return student.path("tiny")
 
 
 def fit_tiny(student, tiny: str):
@@ -70,9 +76,7 @@ def test_pruned_vocabulary(student, tiny):
     small = student.prune(whole, ["old red knife", "Red box", "KNIFE"], 12)
     vocabulary, before = list(small.vocabulary), list(whole.vocabulary)
     wanted = {"old", "red", "knife", "box", *im.SPECIALS}
-    expected = [
-        piece for piece in before if piece in wanted or len(piece.removeprefix("##") or piece) == 1
-    ]
+    expected = [piece for piece in before if piece in wanted or len(piece.removeprefix("##") or piece) == 1]
     assert vocabulary == expected
     name = "embeddings.word_embeddings.weight"
     rows = [before.index(piece) for piece in vocabulary]
@@ -105,7 +109,9 @@ def test_padding(student):
     np.testing.assert_array_equal(mask, [[1, 1, 1], [1, 0, 0]])
 
 
-@pytest.mark.question("validation", hint="Test for emptiness first; then each title; then lengths; then labels.")
+@pytest.mark.question(
+    "validation", hint="Test for emptiness first; then each title; then lengths; then labels."
+)
 @pytest.mark.parametrize(
     ("titles", "labels", "word"),
     [([], None, "empty"), (["AK-47", " "], None, "text"), (["AK-47"], ["Red"], "label")],
@@ -131,7 +137,9 @@ def test_rare_classes_weigh_more(student):
     np.testing.assert_allclose(weights, [10 / 32, 10 / 8, 10 / 4, 10 / 4], rtol=1e-5)
 
 
-@pytest.mark.question("training", hint="(step + 1) / w while it rises, (n_steps - step) / (n_steps - w + 1) after.")
+@pytest.mark.question(
+    "training", hint="(step + 1) / w while it rises, (n_steps - step) / (n_steps - w + 1) after."
+)
 def test_learning_rate_rises_and_falls(student):
     """The learning rate rises for a tenth of the steps, then falls.
 
@@ -196,7 +204,9 @@ def test_round_trip(student, fitted):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-@pytest.mark.question("budget", weight=2, hint="Is the mask passed on? Does the rate fall? Are the weights kept?")
+@pytest.mark.question(
+    "budget", weight=2, hint="Is the mask passed on? Does the rate fall? Are the weights kept?"
+)
 def test_fine_tuned_within_a_minute(student, margin, lab):
     """Fine-tuned for less than a minute, MiniLM tells most rarities of unseen listings.
 
@@ -207,7 +217,9 @@ def test_fine_tuned_within_a_minute(student, margin, lab):
     margin("accuracy after a minute", accuracy, at_least=lab.thresholds["budget_accuracy"])
 
 
-@pytest.mark.question("product", hint="Submit artefact/: course.py train rarity --out labs/lab3_rarity/artefact")
+@pytest.mark.question(
+    "product", hint="Submit artefact/: course.py train rarity --out labs/lab3_rarity/artefact"
+)
 def test_the_artefact_is_small(student, margin, lab):
     """The artefact takes less than 100 MB.
 
@@ -282,7 +294,7 @@ def im_checkpoint(student, folder: str):
 @functools.cache
 def budget_titles() -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the titles that the grader trains on, and unseen listings of the same items."""
-    items = im.title_items()[::4]
+    items = title_items(BUDGET_ITEMS)
     return im.split_titles(im.rarity_titles(BUDGET_TITLES, seed=1, items=items), seed=1)
 
 
@@ -311,27 +323,3 @@ def product(student):
         student.memo["product"] = student.RarityClassifier.load(student.path(folder))
         student.memo["product_folder"] = folder
     return student.memo["product"]
-
-
-def numpydoc_errors(source: str) -> list[str]:
-    """Return what numpydoc objects to, as "name: message", in the text of a module (which is never run).
-
-    Raises ``NotImplementedError`` where the offender is a stub: that is not documentation missing, but work.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "module.py"
-        path.write_text(source, encoding="utf-8")
-        findings = process_file(path, {"checks": NUMPYDOC_CHECKS, "exclude": r"\._", "overrides": {}})
-    stubs = {
-        node.name
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.FunctionDef) and "NotImplementedError" in ast.unparse(node.body[-1])
-    }
-    unfinished = {name for _, name, _, _ in findings if name.rpartition(".")[2] in stubs}
-    if unfinished:
-        raise NotImplementedError(f"still to be written and documented: {', '.join(sorted(unfinished))}")
-    return [f"{name}: {message}" for _, name, _, message in findings]
-
-
-# No docstring; no summary; parameters missing, unknown or without a description; nothing about what is returned.
-NUMPYDOC_CHECKS = {"GL08", "SS01", "PR01", "PR02", "PR07", "RT01"}
