@@ -65,6 +65,9 @@ VERBS = {
     "check": Verb(
         "LAB: a student's own check, the visible part of the grader's verdict", "autograder.cli:check"
     ),
+    "train": Verb(
+        "rarity: lab 3's classifier on all its titles, up to twenty minutes", "itemmarket.train:main"
+    ),
     "notebooks": Verb("execute every lecture notebook and print its seconds", "tasks:notebooks", "lectures"),
     "data": Verb("build | verify | import | fetch: the catalogue and the market", "itemmarket.cli:data"),
     "release": Verb(

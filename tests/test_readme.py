@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 import course
+from itemmarket.checkpoints import write_tiny_checkpoint
 from itemmarket.checksums import verify_checksums
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -111,6 +112,15 @@ def check_tells_a_student_what_is_left(root: Path, tmp_path: Path) -> None:
     assert result.stderr == ""
 
 
+def train_writes_an_artefact(root: Path, tmp_path: Path) -> None:
+    tiny = write_tiny_checkpoint(tmp_path / "tiny")  # MiniLM takes minutes
+    out = tmp_path / "artefact"
+    options = ["--checkpoint", str(tiny), "--minutes", "0", "--seed", "47", "--out", str(out)]
+    output = succeed(root, "train", "rarity", *options)
+    assert output.splitlines()[-1].endswith(str(out))
+    assert {"manifest.json"} < {path.name for path in out.iterdir()}
+
+
 def bundle_is_a_course_of_its_own(root: Path, tmp_path: Path) -> None:
     bundle = tmp_path / "bundle"  # in place of build/bundle, where an instructor may keep one
     assert str(bundle) in succeed(root, "release", "--to", str(bundle))
@@ -150,6 +160,7 @@ PROOFS = {
     "test": ci_runs_every_check,
     "lab": lab_serves_jupyterlab,
     "check lab1_mlp": check_tells_a_student_what_is_left,
+    "train rarity": train_writes_an_artefact,
     "release --to build/bundle": bundle_is_a_course_of_its_own,
     "release": release_is_idempotent,
     "test tests/test_names.py": pytest_gets_the_arguments,
