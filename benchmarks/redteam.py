@@ -49,7 +49,8 @@ def main(argv: list[str]) -> int:
         cases = _run_ours(Path(folder) / "ours", selection)
         for name, seen in _run_nbgrader(Path(folder) / "nbgrader", selection, options.workers).items():
             cases.setdefault(name, seen).update(seen)
-    rows = [_judged(case) for case in cases.values()]
+        labs = json.loads(_redteam(Path(folder), "--labs", *selection))
+    rows = [_judged(case) for case in [*cases.values(), *labs]]
     _print_table(rows)
     totals = {grader: _totals(rows, grader) for grader in ("nbgrader", "ours")}
     for grader, total in totals.items():
@@ -141,8 +142,13 @@ def _box(root: Path) -> Iterator[str]:
 
 def _write(folder: Path, *options: str) -> dict[str, Any]:
     """Let the red team write its classes."""
+    return json.loads(_redteam(folder, *options))
+
+
+def _redteam(folder: Path, *options: str) -> str:
+    """Return what the red team prints."""
     command = [sys.executable, "-m", "tests.redteam", str(folder), *options]
-    return json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 def _observed(seat: dict[str, Any], scores: dict[str, float | None], text: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import ast
 import csv
 import html
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -13,6 +14,7 @@ from autograder import cli
 from autograder.lab import Lab, load_lab
 
 FULL = 30
+MISSING = {"fatima", "goran", "jun"}  # who hand in lab 1 only
 
 
 @dataclass(frozen=True)
@@ -58,37 +60,39 @@ class ExampleClass:
     earns: ClassVar[dict[str, tuple[float, str]]]
     tells: ClassVar[dict[str, str]] = {}
     within: ClassVar[dict[str, float]] = {}
+    ordinary: ClassVar[tuple[str, ...]] = ()
 
     @pytest.fixture(scope="class")
     @classmethod
-    def graded(cls, root, tmp_path_factory) -> Graded:
-        """The class, graded into a folder."""
-        out = tmp_path_factory.mktemp("class") / "grades"
-        folder = root / "examples" / "class"
+    def graded(cls, request, root, tmp_path_factory) -> Graded:
+        """The class, or who is graded in the ordinary run, graded into a folder."""
+        folder, out = root / "examples" / "class", tmp_path_factory.mktemp("class") / "grades"
+        if cls.ordinary and not request.config.getoption("--long"):
+            chosen = tmp_path_factory.mktemp("chosen")
+            for student in cls.ordinary:
+                shutil.copytree(folder / student / cls.lab, chosen / student / cls.lab)
+            folder = chosen
         assert cli.grade([cls.lab, str(folder), "--out", str(out), "--workers", "2"]) == 0
         with (out / "grades.csv").open(encoding="utf-8", newline="") as file:
             rows = {row["student"]: row for row in csv.DictReader(file)}
         return Graded(rows, out, load_lab(root / "solutions" / cls.lab))
 
     def test_everybody_gets_what_they_earn(self, graded):
-        for student, (score, status) in self.earns.items():
-            row = graded.rows[student]
+        assert set(self.ordinary or self.earns) <= graded.rows.keys() <= self.earns.keys() | MISSING
+        for student, row in graded.rows.items():
+            score, status = self.earns.get(student, (0, "missing"))
             tolerance = self.within.get(student, 1e-6)
             assert float(row["score"]) == pytest.approx(score, abs=tolerance), (row, graded.feedback(student))
             assert (row["status"], float(row["max_score"])) == (status, FULL)
 
-    def test_who_handed_nothing_in_is_missing(self, graded):
-        others = {student: row["status"] for student, row in graded.rows.items() if student not in self.earns}
-        assert set(others.values()) <= {"missing"}
-
     def test_feedback_says_what_happened(self, graded):
-        for student, words in self.tells.items():
-            assert words in graded.feedback(student), student
+        for student in self.tells.keys() & graded.rows.keys():
+            assert self.tells[student] in graded.feedback(student), student
 
     def test_feedback_gives_no_hidden_check_away(self, graded):
         secret = hidden_lines(graded.lab)
         assert secret
-        for student in set(self.earns) & {"bela", "goran", "emil"}:
+        for student in graded.rows.keys() & {"bela", "goran", "emil"}:
             text = graded.feedback(student)
             assert not [line for line in secret if line in text], student
 

@@ -45,3 +45,36 @@ def test_private_functions_need_no_docstring():
 def test_a_stub_is_not_done_yet():
     with pytest.raises(NotImplementedError, match="double"):
         numpydoc_errors('"""M."""\n\n\ndef double(x):\n    raise NotImplementedError()\n')
+
+
+DECORATOR = (
+    GOOD
+    + """
+
+def timed(method):
+    '''Return a method, measured.
+
+    Parameters
+    ----------
+    method : callable
+        The method.
+
+    Returns
+    -------
+    callable
+        The same.
+    '''
+    def inner(x):
+        return method(x)
+
+    return inner
+"""
+)
+
+
+def test_what_a_function_defines_inside_is_not_public():
+    assert numpydoc_errors(DECORATOR) == []
+    outside = (
+        DECORATOR + "\n\nclass Table:\n    '''A table.'''\n\n    def inner(self, x):\n        return x\n"
+    )
+    assert any("Table.inner" in error for error in numpydoc_errors(outside))

@@ -1,14 +1,15 @@
 """The example class in lab 2."""
 
-from .material import Files, Material
+from .material import Files, Material, replaced
 from .six import six
 
 
 def submissions(lab: Material) -> dict[str, Files]:
     """Return each student's files."""
+    forgotten = replaced(lab.solution[lab.module], ("        self.network.eval()\n", ""))
     return six(
         lab,
-        variant="own_loop",
+        variant=sorted(lab.variants)[0],
         epoch="        for epoch in range(self.max_epochs):\n",
-        mistake=("        self.network.eval()\n", ""),  # dropout stays on while forecasting
+        mistaken=lab.solution | {lab.module: forgotten},  # dropout stays on while forecasting
     )

@@ -11,7 +11,7 @@ NOISE = """\
 """A warning, a print and a progress bar, as lines of a loop over epochs."""
 
 
-def six(lab: Material, *, variant: str, epoch: str, mistake: tuple[str, str]) -> dict[str, Files]:
+def six(lab: Material, *, variant: str, epoch: str, mistaken: Files) -> dict[str, Files]:
     """Return the files of six students; the comments say what the grader must make of them.
 
     Parameters
@@ -22,22 +22,21 @@ def six(lab: Material, *, variant: str, epoch: str, mistake: tuple[str, str]) ->
         The other correct module that somebody hands in.
     epoch : str
         The first line of the reference's loop over epochs; the lines of the loop are indented by 12 blanks.
-    mistake : tuple of str and str
-        A line of the reference, and what somebody wrote instead.
+    mistaken : dict
+        The files of somebody who made a typical mistake.
 
     Returns
     -------
     dict of str to Files
         By student.
     """
-    module, notebook = lab.solution[lab.module], lab.solution[lab.notebook]
+    noisy = replaced(lab.solution[lab.module], (epoch, epoch + NOISE))
     return {
         "ada": lab.solution,  # full marks
         "bela": dict(lab.stub),  # untouched: 0
         "chidi": lab.solution | {lab.module: lab.variants[variant]},  # another correct module: full marks
-        "dora": lab.solution | {lab.module: replaced(module, (epoch, epoch + NOISE))},  # noise costs nothing
-        "emil": lab.solution | {lab.module: replaced(module, mistake)},  # loses what the mistake costs
+        "dora": lab.solution | {lab.module: noisy},  # noise costs nothing
+        "emil": mistaken,  # loses what the mistake costs
         "hana": {".gitkeep": ""},  # an empty folder (git keeps none without a file)
-        # A torn notebook beside an untouched module: the tests of nothing at all, and nobody else harmed.
-        "ivan": dict(lab.stub) | {lab.notebook: notebook[:5000]},
+        "ivan": dict(lab.stub) | {lab.notebook: lab.stub[lab.notebook][:5000]},  # torn and untouched: 0
     }

@@ -1,12 +1,14 @@
 """Submissions made of a lab's own solution: right ones in other styles, and ones with a given mistake."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import nbformat
 
 from autograder.derive import release_notebooks
+from autograder.isolation import launcher, resolve
 from autograder.judge import Verdict, judge, preloadable
 from autograder.lab import Lab
 from autograder.launch import Launch
@@ -18,6 +20,20 @@ from itemmarket.student import Student
 
 Files = dict[str, str | bytes]
 """A submission's files by name; an artefact's are bytes."""
+
+
+@contextlib.contextmanager
+def launches() -> Iterator[Callable[[Lab], Launch]]:
+    """Yield a function that gives a lab's launcher, with this machine's isolation: started once, kept to the end."""
+    started: dict[str, Launch] = {}
+    with contextlib.ExitStack() as stack:
+
+        def launch(lab: Lab) -> Launch:
+            if lab.name not in started:
+                started[lab.name] = stack.enter_context(launcher(resolve("auto"), lab))
+            return started[lab.name]
+
+        yield launch
 
 
 def solve(lab: Lab) -> Files:

@@ -6,16 +6,24 @@ everything and judges it as the grader does.
 """
 
 import ast
+import functools
 import html
 import re
 
 import pytest
 
 from autograder.feedback import write_feedback
-from autograder.isolation import launcher, resolve
 from tests.fairness import lab0, lab1
-from tests.fairness.submissions import hand_in, lost, points_for, solve, verdict_on, without_markers
-from tests.fairness.suite import Suite
+from tests.fairness.submissions import (
+    Files,
+    hand_in,
+    launches,
+    lost,
+    points_for,
+    solve,
+    verdict_on,
+    without_markers,
+)
 
 SUITES = {suite.lab.name: suite for suite in (lab0.SUITE, lab1.SUITE)}
 LARGE = [name for name, suite in SUITES.items() if not suite.small]
@@ -30,11 +38,22 @@ def _cases(kind: str) -> list[object]:
 
 
 @pytest.fixture(scope="module")
-def desk(request):
+def launch():
+    """Launchers by lab."""
+    with launches() as found:
+        yield found
+
+
+@pytest.fixture
+def desk(request, launch):
     """A lab's suite, its solution as handed in, and the isolation that this machine has."""
-    suite: Suite = SUITES[request.param]
-    with launcher(resolve("auto"), suite.lab) as launch:
-        yield suite, solve(suite.lab), launch
+    suite = SUITES[request.param]
+    return suite, dict(solution(request.param)), launch(suite.lab)
+
+
+@functools.cache
+def solution(name: str) -> Files:
+    return solve(SUITES[name].lab)
 
 
 @pytest.mark.parametrize(("desk", "style"), _cases("styles"), indirect=["desk"])
@@ -84,7 +103,7 @@ def test_question_by_question(desk, tmp_path, question):
 def test_styles_and_slips_differ_from_the_solution(name):
     """A rewriting that does nothing, or leaves no Python behind, would prove nothing."""
     suite = SUITES[name]
-    files = solve(suite.lab)
+    files = solution(name)
     for style, make in suite.styles.items():
         made = make(suite.lab, dict(files))
         assert made != files, style

@@ -5,14 +5,19 @@ import json
 from pathlib import Path
 
 from tests.labs.handing_in import FOLDER
+from tests.redteam import lab2, lab3  # noqa: F401 - they register their cases
 from tests.redteam.catalogue import CASES
 from tests.redteam.classroom import Seat, write_class, write_earlier
 from tests.redteam.desk import LAB, LEAKED
+from tests.redteam.labs import LAB_CASES, judge_all
 from tests.redteam.spying import CANARY, SECRET
 
 
 def main() -> None:
-    """Write ``FOLDER/N/{submitted, earlier}`` for each class N, and print them as JSON."""
+    """Write ``FOLDER/N/{submitted, earlier}`` for each class N, and print them as JSON.
+
+    With ``--labs`` the cases that fit one lab only are judged here, and their verdicts printed.
+    """
     parser = argparse.ArgumentParser(prog="python -m tests.redteam", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", type=int, default=1, help="cases in a class")
@@ -20,7 +25,14 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="also cases that only full isolation stops")
     parser.add_argument("--only", default="", help="only cases with this in name or category")
     parser.add_argument("--one-each", action="store_true", help="only the first case of each category")
+    parser.add_argument("--labs", action="store_true", help="judge the cases of single labs instead")
     options = parser.parse_args()
+    if options.labs:
+        chosen = [c for c in LAB_CASES.values() if options.only in f"{c.lab} {c.category}: {c.name}"]
+        if options.one_each:
+            chosen = list({(c.lab, c.category): c for c in reversed(chosen)}.values())[::-1]
+        print(json.dumps(list(judge_all(chosen))))
+        return
     cases = [
         case
         for case in CASES.values()
