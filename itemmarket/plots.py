@@ -232,6 +232,61 @@ def rmse_over_persistence(table: pd.DataFrame, *, title: str = "Error relative t
     return _finish(figure, f"Bar chart of RMSE divided by that of persistence, less is better: {described}.")
 
 
+def accuracies(table: pd.DataFrame, *, title: str = "Accuracy", chance: float | None = None) -> "Figure":
+    """Plot the accuracy of several models on several questions as bars side by side.
+
+    Parameters
+    ----------
+    table : DataFrame
+        A row for each question, the first drawn on top; a column for each model; shares from 0 to 1.
+    title : str
+        Title.
+    chance : float, optional
+        Accuracy of always answering the most frequent class, drawn as a line.
+
+    Raises
+    ------
+    ValueError
+        No rows, no columns, or a value that is no share.
+    """
+    shares = table.to_numpy(float)
+    if not shares.size or not ((shares >= 0) & (shares <= 1)).all():
+        raise ValueError("table needs a row per question and a column per model, with shares from 0 to 1")
+    n_questions, n_models = shares.shape
+    height = 0.8 / n_models
+    with house_style():
+        figure, axes = _figure()
+        figure.set_size_inches(7.0, 1.5 + 0.3 * (n_questions * n_models + n_questions))
+        for model, name in enumerate(table.columns):
+            places = np.arange(n_questions) + (model - (n_models - 1) / 2) * height
+            bars = axes.barh(
+                places,
+                shares[:, model],
+                height=height,
+                color=PALETTE[_ORDER[model % len(_ORDER)]],
+                hatch=_HATCHES[model % len(_HATCHES)],
+                edgecolor="white",
+                label=str(name),
+            )
+            axes.bar_label(bars, fmt="%.3f", padding=3)
+        if chance is not None:
+            axes.axvline(
+                chance, color=PALETTE["black"], linestyle="--", linewidth=1, label="most frequent class"
+            )
+        axes.set_yticks(np.arange(n_questions), table.index.astype(str))
+        axes.invert_yaxis()
+        axes.grid(axis="y", visible=False)
+        axes.set(title=title, xlabel="Accuracy (share of titles, more is better)", xlim=(0, 1.12))
+        figure.legend(loc="outside lower center", ncols=4)
+    described = "; ".join(
+        f"{question}: "
+        + ", ".join(f"{name} {share:.3f}" for name, share in zip(table.columns, row, strict=True))
+        for question, row in zip(table.index, shares, strict=True)
+    )
+    always = "" if chance is None else f" Always answering the most frequent class: {chance:.3f}."
+    return _finish(figure, f"Bar chart of accuracy, more is better. {described}.{always}")
+
+
 def split_diagram(
     dates: ArrayLike, splits: Mapping[str, Any], *, title: str = "Which days are trained on, which tested"
 ) -> "Figure":

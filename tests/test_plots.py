@@ -15,6 +15,7 @@ from itemmarket.errors import MarketDataError
 from itemmarket.splits import temporal_split
 
 DAYS = pd.date_range("2024-01-01", periods=200)
+SHARES = pd.DataFrame({"one": [0.5, 1.0], "other": [0.25, 0.75]}, index=["easy", "hard"])
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,7 @@ def figures(prices, table) -> dict:
         "scatter": plots.predicted_vs_actual(y, 0.5 * y),
         "bars": plots.rmse_over_persistence(table),
         "splits": plots.split_diagram(DAYS, splits),
+        "accuracies": plots.accuracies(SHARES, title="Two questions", chance=0.3),
     }
 
 
@@ -64,6 +66,7 @@ def figures(prices, table) -> dict:
             ],
         ),
         ("scatter", ["300 predictions", "log price change", "RMSE 0.02896", "correlation 1.00"]),
+        ("accuracies", ["easy: one 0.500, other 0.250; hard: one 1.000, other 0.750.", "class: 0.300"]),
         ("bars", ["less is better", "persistence 1.000 (1.000 to 1.000)", "good 0.", "bad 2."]),
         (
             "splits",
@@ -80,7 +83,7 @@ def test_the_alt_text_says_what_the_plot_shows(figures, which, words):
         assert word in figures[which].alt_text
 
 
-@pytest.mark.parametrize("which", ["history", "scatter", "bars", "splits"])
+@pytest.mark.parametrize("which", ["history", "scatter", "bars", "splits", "accuracies"])
 def test_every_plot_has_a_title_labels_and_ink(figures, which):
     figure = figures[which]
     titles = [
@@ -109,6 +112,16 @@ def test_bars_are_the_figures_of_the_table_and_differ_in_grey(figures, table):
     assert [label.get_text() for label in axes.get_yticklabels()] == ["good", "persistence", "bad"]
     assert len({bar.get_hatch() for bar in axes.patches}) == 3
     assert {text.get_text() for text in axes.texts} == {f"{ratio:.3f}" for ratio in table["rmse_ratio"]}
+
+
+def test_bars_side_by_side_are_the_shares_of_the_table(figures):
+    (axes,) = figures["accuracies"].axes
+    assert [bar.get_width() for bar in axes.patches] == [0.5, 1.0, 0.25, 0.75]
+    first, second = (np.array([bar.get_y() for bar in bars]) for bars in axes.containers)
+    assert (second > first).all() and second[0] < first[1]
+    assert len({bar.get_hatch() for bar in axes.patches}) == 2
+    assert axes.lines[0].get_xdata()[0] == 0.3
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["easy", "hard"]
 
 
 def test_the_split_diagram_draws_every_day_in_its_part(figures):
@@ -149,6 +162,9 @@ def test_what_cannot_be_drawn_is_named(prices):
         plots.split_diagram(DAYS, {})
     with pytest.raises(ValueError, match="'x' has positions beyond its 200 dates"):
         plots.split_diagram(DAYS, {"x": ([0], [200])})
+    for table in (SHARES * 2, SHARES.head(0), SHARES * np.nan):
+        with pytest.raises(ValueError, match="shares from 0 to 1"):
+            plots.accuracies(table)
 
 
 def test_a_constant_truth_is_drawn():
