@@ -5,10 +5,13 @@
 
 from pathlib import Path
 
-from . import lab1
+from . import lab1, lab2
 from .material import Files, material
 
-LABS = {"lab1_mlp": lab1.submissions}
+LABS = {
+    "lab1_mlp": lab1.submissions,
+    "lab2_lstm": lab2.submissions,
+}
 
 
 def make_class(root: Path, released: dict[str, bytes]) -> dict[str, bytes]:

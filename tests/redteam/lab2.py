@@ -7,7 +7,7 @@ from tests.fairness.submissions import Files, edited
 from tests.redteam.labs import lab_case
 
 LAB = "lab2_lstm"
-RETURN = "        return (output * spread).numpy()\n"
+RETURN = "        return network_outputs(self.network, inputs, lengths) * spread\n"
 
 
 def answering(files: Files, body: str, head: str = "") -> Files:
@@ -31,7 +31,7 @@ def ragged_forecasts(files: Files) -> Files:
 @lab_case(LAB, "answers", {"prediction": 0.8}, at_most=True)
 def other_windows_read(files: Files) -> Files:
     """Each forecast takes in the other windows of its batch."""
-    body = "        forecast = (output * spread).numpy()\n        return forecast + X[:, -1].mean() * 0.01\n"
+    body = RETURN.replace("* spread", "* spread + X[:, -1].mean() * 0.01")
     return answering(files, body)
 
 
