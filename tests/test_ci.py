@@ -105,7 +105,7 @@ def test_workflow_runs_the_readmes_check_on_three_systems(root: Path, jobs: dict
     assert "python course.py test" in commands_of(jobs)
 
 
-@pytest.mark.parametrize("verb", ["run", "notebooks", "release", "bench lab1 --gate"])
+@pytest.mark.parametrize("verb", ["run", "notebooks", "release", "bench lab1 --gate", "bench lab2 --gate"])
 def test_workflow_has_its_gates(jobs: dict[str, dict], verb: str) -> None:
     assert any(command.startswith(f"python course.py {verb}") for command in commands_of(jobs))
 
