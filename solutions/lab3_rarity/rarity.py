@@ -357,7 +357,13 @@ class RarityClassifier:
 
     @property
     def compressed(self) -> bool:
-        """Whether its matrices hold 8-bit numbers."""
+        """Whether its matrices hold 8-bit numbers.
+
+        Returns
+        -------
+        bool
+            True after :meth:`compress`, and after loading what was.
+        """
         return bool(self.scales)
 
     def fit(self, titles: list[str], labels: list[str], folder: str | None = None) -> "RarityClassifier":

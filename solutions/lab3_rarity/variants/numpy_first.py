@@ -305,7 +305,13 @@ class RarityClassifier:
 
     @property
     def compressed(self):
-        """Whether its matrices are rounded."""
+        """Whether its matrices are rounded.
+
+        Returns
+        -------
+        bool
+            True after :meth:`compress`, and after loading what was.
+        """
         return len(self.scales) > 0
 
     def _set_up(self, config, vocabulary, lower_case, weights=None):
