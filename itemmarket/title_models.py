@@ -111,7 +111,7 @@ class TitleTfidf(ClassifierMixin, BaseEstimator):
                 sublinear_tf=True,
                 dtype=np.float32,
             ),
-            LogisticRegression(C=self.C, max_iter=1000, tol=1e-3),
+            LogisticRegression(C=self.C, max_iter=1000),
         ).fit(titles, labels)
         self.classes_ = self.model_.classes_
         return self
@@ -163,7 +163,7 @@ class TitleProbe(ClassifierMixin, BaseEstimator):
         """
         titles, labels = _checked(titles, labels)
         embedded = embed_titles(titles, self.checkpoint)
-        self.model_ = LogisticRegression(C=self.C, max_iter=1000, tol=1e-3).fit(embedded, labels)
+        self.model_ = LogisticRegression(C=self.C, max_iter=1000).fit(embedded, labels)
         self.classes_ = self.model_.classes_
         return self
 
