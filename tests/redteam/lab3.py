@@ -1,13 +1,18 @@
 """Attacks on lab 3: artefacts that are none, titles that are looked up or remembered, answers of odd shapes."""
 
+import functools
 import io
 import json
 import os
+import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
+import itemmarket as im
+from benchmarks._common import lab_modules
 from tests.fairness.submissions import Files, edited
-from tests.redteam.labs import lab_case
+from tests.redteam.labs import Submit, lab_case
 
 LAB = "lab3_rarity"
 PROBABILITIES = "        return torch.softmax(self._logits(self._tokenise(titles)), dim=1).numpy()\n"
@@ -17,16 +22,41 @@ SMALL, FAST, USEFUL, GOOD = 1, 1, 1, 6  # weights of the checks of the question 
 PRODUCT = SMALL + FAST + USEFUL + GOOD
 
 
+@functools.cache
+def tiny_artefact() -> dict[str, bytes]:
+    """Return the files of a tiny classifier's artefact: small and quick, and no good at real titles."""
+    with tempfile.TemporaryDirectory() as folder, lab_modules(LAB) as modules:
+        checks, place = modules["visible_checks"], Path(folder, "artefact")
+        checkpoint = im.write_tiny_checkpoint(Path(folder, "tiny"), checks.WORDS)
+        model = modules["rarity"].RarityClassifier(checkpoint=str(checkpoint), max_epochs=1)
+        model.fit(*checks.listings(20, seed=0)).compress().save(str(place))
+        return {f"artefact/{path.name}": path.read_bytes() for path in place.iterdir()}
+
+
+def product_case(category: str, weight: int, **more: object) -> Callable[[Submit], Submit]:
+    """Register a case about the artefact, which is a tiny one; ``weight`` is that of the checks that must pass."""
+
+    def register(make: Submit) -> Submit:
+        @functools.wraps(make)
+        def with_tiny(files: Files) -> Files:
+            kept = {name: content for name, content in files.items() if not name.startswith("artefact/")}
+            return make(kept | tiny_artefact())
+
+        return lab_case(LAB, category, {"product": weight / PRODUCT}, **more)(with_tiny)
+
+    return register
+
+
 def module(files: Files, changes: dict[str, str], head: str = "") -> Files:
     """Return the solution with pieces of its module replaced, and lines before its first import."""
     text = edited(files["rarity.py"], changes)
     return files | {"rarity.py": text.replace("import copy\n", f"{head}import copy\n", 1)}
 
 
-def manifest(files: Files, **entries: object) -> Files:
+def manifest(handed_in: Files, **entries: object) -> Files:
     """Return the solution with other entries in its artefact's manifest."""
-    content = json.loads(files["artefact/manifest.json"]) | entries
-    return files | {"artefact/manifest.json": json.dumps(content).encode()}
+    content = json.loads(handed_in["artefact/manifest.json"]) | entries
+    return handed_in | {"artefact/manifest.json": json.dumps(content).encode()}
 
 
 def weights(files: Files) -> str:
@@ -38,7 +68,7 @@ def weights(files: Files) -> str:
 # ---------------------------------------------------------------- artefacts
 
 
-@lab_case(LAB, "artefacts", {"product": SMALL / PRODUCT}, at_most=True)
+@product_case("artefacts", 0)
 def weights_altered(files: Files) -> Files:
     """A byte of the artefact's weights was altered, and its sha256 left as it was."""
     content = bytearray(files[weights(files)])
@@ -46,20 +76,20 @@ def weights_altered(files: Files) -> Files:
     return files | {weights(files): bytes(content)}
 
 
-@lab_case(LAB, "artefacts", {"product": SMALL / PRODUCT}, at_most=True)
+@product_case("artefacts", 0)
 def manifest_names_a_file_outside(files: Files) -> Files:
     """The artefact's manifest names files outside of its folder."""
     digest = next(iter(json.loads(files["artefact/manifest.json"])["files"].values()))
     return manifest(files, files={"../rarity.py": digest, "/etc/passwd": digest, "..\\weights": digest})
 
 
-@lab_case(LAB, "artefacts", {"product": SMALL / PRODUCT}, at_most=True)
+@product_case("artefacts", 0)
 def artefact_of_another_class(files: Files) -> Files:
     """The artefact is one of lab 1's class."""
     return manifest(files, **{"class": "PyTorchPredictor"})
 
 
-@lab_case(LAB, "artefacts", {"product": SMALL / PRODUCT}, at_most=True)
+@product_case("artefacts", 0)
 def configuration_of_absurd_sizes(files: Files) -> Files:
     """The artefact's configuration asks for a network of terabytes."""
     config = json.loads(files["artefact/manifest.json"])["config"]
@@ -67,7 +97,7 @@ def configuration_of_absurd_sizes(files: Files) -> Files:
     return manifest(files, config=config)
 
 
-@lab_case(LAB, "artefacts", {"product": SMALL / PRODUCT}, at_most=True)
+@product_case("artefacts", 0)
 def pickle_that_load_obeys(files: Files) -> Files:
     """The artefact is a pickle that runs a shell command, and `load` unpickles it."""
     bomb = b"cos\nsystem\n(S'touch /tmp/exploded; cat ~/.ssh/* 2>/dev/null'\ntR."
@@ -90,19 +120,13 @@ def _sparse(size: int, name: str = "") -> object:
     return grow
 
 
-@lab_case(LAB, "artefacts", {"product": SMALL / PRODUCT}, at_most=True, afterwards=_sparse(300_000_000))
+@product_case("artefacts", 0, afterwards=_sparse(300_000_000))
 def weights_of_300_megabytes(files: Files) -> Files:
     """The artefact's weights have 300 MB."""
     return files
 
 
-@lab_case(
-    LAB,
-    "artefacts",
-    {"product": 1 - SMALL / PRODUCT},
-    at_most=True,
-    afterwards=_sparse(110_000_000, "ballast.safetensors"),
-)
+@product_case("artefacts", FAST, afterwards=_sparse(110_000_000, "ballast.safetensors"))
 def artefact_of_more_than_100_megabytes(files: Files) -> Files:
     """A file of 110 MB lies beside an artefact that is right."""
     return files
@@ -115,13 +139,13 @@ def _link(folder: Path) -> None:
     path.symlink_to(elsewhere)
 
 
-@lab_case(LAB, "artefacts", {"product": SMALL / PRODUCT}, at_most=True, afterwards=_link)
+@product_case("artefacts", 0, afterwards=_link)
 def weights_are_a_link(files: Files) -> Files:
     """The artefact's weights are a link to a file elsewhere."""
     return files
 
 
-@lab_case(LAB, "artefacts", {"product": 1.0})
+@product_case("artefacts", SMALL + FAST)
 def zip_bomb_beside_the_weights(files: Files) -> Files:
     """A zip file that unpacks to 200 MB lies in an artefact that is right."""
     packed = io.BytesIO()
@@ -147,16 +171,21 @@ def titles_remembered(files: Files) -> Files:
     return module(files, {PROBABILITIES: remember})
 
 
-@lab_case(LAB, "answers", {"product": (SMALL + FAST + USEFUL) / PRODUCT}, at_most=True)
+@product_case("answers", SMALL + FAST + USEFUL, at_most=True)
 def titles_looked_up(files: Files) -> Files:
     """Titles are looked up by name in the public catalogue, in place of the network."""
     look_up = (
-        "        rarities = {name.casefold(): rarity for name, rarity in zip(CATALOGUE['name'], CATALOGUE['rarity'])}\n"
-        "        names = sorted(rarities, key=len, reverse=True)\n"
-        "        found = [next((rarities[n] for n in names if n in title.casefold()), None) for title in titles]\n"
-        "        return [im.rarity_class(f) if f else CLASSES[0] for f in found]\n"
+        "        folded = [title.casefold() for title in titles]\n"
+        "        found = [next((name for name in NAMES if name in title), None) for title in folded]\n"
+        "        return [RARITIES[name] if name else CLASSES[0] for name in found]\n"
     )
-    return module(files, {PREDICT: look_up}, "import itemmarket as im\nCATALOGUE = im.load_catalogue()\n")
+    head = (
+        "import itemmarket as im\n"
+        "ITEMS = im.load_catalogue()\n"
+        "RARITIES = dict(zip(ITEMS['name'].str.casefold(), ITEMS['rarity_class'].astype(str)))\n"
+        "NAMES = sorted(RARITIES, key=len, reverse=True)\n"
+    )
+    return module(files, {PREDICT: look_up}, head)
 
 
 @lab_case(LAB, "answers", {"prediction": 0.25}, at_most=True)
@@ -173,7 +202,7 @@ def ragged_rows(files: Files) -> Files:
     )
 
 
-@lab_case(LAB, "answers", {"product": 1 - FAST / PRODUCT}, at_most=True)
+@product_case("answers", SMALL)
 def clock_stands_still(files: Files) -> Files:
     """Every forecast takes a fifth of a second, and the clocks of the submission's process stand still."""
     slow = "        end = CLOCK() + 0.2\n        while CLOCK() < end:\n            pass\n"
