@@ -5,12 +5,13 @@
 
 from pathlib import Path
 
-from . import lab1, lab2
+from . import lab1, lab2, lab3
 from .material import Files, material
 
 LABS = {
     "lab1_mlp": lab1.submissions,
     "lab2_lstm": lab2.submissions,
+    "lab3_rarity": lab3.submissions,
 }
 
 
