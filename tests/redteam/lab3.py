@@ -97,7 +97,7 @@ def configuration_of_absurd_sizes(files: Files) -> Files:
     return manifest(files, config=config)
 
 
-@product_case("artefacts", 0)
+@product_case("artefacts", SMALL, at_most=True)
 def pickle_that_load_obeys(files: Files) -> Files:
     """The artefact is a pickle that runs a shell command, and `load` unpickles it."""
     bomb = b"cos\nsystem\n(S'touch /tmp/exploded; cat ~/.ssh/* 2>/dev/null'\ntR."
