@@ -208,6 +208,7 @@ def quantise(weight):
     tuple of torch.Tensor
         Numbers and scales.
     """
+    weight = torch.as_tensor(weight)
     scale = weight.detach().abs().max(dim=1).values / 127
     scale = scale.masked_fill(scale == 0, 1.0)
     return (weight.detach() / scale[:, None]).round().to(torch.int8), scale
@@ -228,7 +229,7 @@ def dequantise(numbers, scale):
     torch.Tensor
         The matrix.
     """
-    return scale.unsqueeze(1) * numbers.float()
+    return torch.as_tensor(scale).unsqueeze(1) * torch.as_tensor(numbers).float()
 
 
 class RarityClassifier(ClassifierMixin, BaseEstimator):
