@@ -28,7 +28,7 @@ import itemmarket as im
 from benchmarks._common import BUILD, lab_modules, real_market, record
 from itemmarket.metrics import interval_over_items
 
-STATSFORECAST = "statsforecast==2.0.3"
+STATSFORECAST = "statsforecast==2.1.1"
 SEEDS = (0, 1, 2)
 
 

@@ -60,7 +60,9 @@ def measure() -> dict:
         rows = compare_on(lstm, *checks.market_windows(), {"bundled market": None, "hidden market": hidden})
         rows |= ensemble(lstm, checks, rows.pop("models"))
         if (file := real_market()) is not None:
-            real = compare_on(lstm, *checks.split_windows(pd.read_parquet(file)), {"real items": None})
+            real = compare_on(
+                lstm, *checks.split_windows(pd.read_parquet(file), step=1), {"real items": None}
+            )
             rows["ratios"] |= real["ratios"]
     return rows
 
