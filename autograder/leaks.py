@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from nbformat import NotebookNode
+
 from autograder.lab import Lab
 from autograder.markers import solution_regions, stub
 from autograder.secret import EXAMPLE, VARIABLE
@@ -35,7 +37,10 @@ def find_leaks(files: Mapping[str, bytes], labs: Iterable[Lab]) -> list[tuple[st
     list of (str, str)
         Path, and the text that was found in it.
     """
-    secrets = sorted({VARIABLE, EXAMPLE}.union(*map(secret_texts, labs)))
+    labs = list(labs)
+    known = "\n".join(map(_public, labs))  # what one lab shows is no secret of another
+    found = {secret for secret in set().union(*map(secret_texts, labs)) if secret not in known}
+    secrets = sorted({VARIABLE, EXAMPLE} | found)
     leaks = []
     for path, content in files.items():
         text = _readable(path, content)
@@ -56,25 +61,32 @@ def secret_texts(lab: Lab) -> set[str]:
     set of str
         Runs of lines, whole solution regions, and the string constants of hidden files.
     """
-    public = [lab.visible_checks.read_text(encoding="utf-8"), (lab.folder / "lab.toml").read_text("utf-8")]
     regions: list[str] = []
     for name in lab.files[1:]:
-        text = (lab.folder / name).read_text(encoding="utf-8")
-        regions += solution_regions(text)
-        public.append(stub(text))
+        regions += solution_regions((lab.folder / name).read_text(encoding="utf-8"))
     for cell in lab.notebook.cells:
-        solution = cell.metadata.get("nbgrader", {}).get("solution")
         marked = solution_regions(cell.source)
-        regions += marked if marked or not solution else [cell.source]
-        if marked or not solution:
-            public.append(stub(cell.source))
+        regions += [cell.source] if _is_answer(cell) and not marked else marked
     files = {path: path.read_text(encoding="utf-8") for path in _hidden_files(lab)}
     hidden = list(files.values())
-    known = "\n".join(map(_normal, public))
+    known = _public(lab)
     secrets = {run for text in regions + hidden for run in _telling_runs(_normal(text).split("\n"))}
     secrets |= {region for region in map(_normal, regions) if len(region) >= TELLING_REGION}
     secrets |= {text for path, code in files.items() if path.suffix == ".py" for text in _constants(code)}
     return {secret for secret in secrets if secret not in known}
+
+
+def _public(lab: Lab) -> str:
+    """Return what students have of a lab, whitespace normalised."""
+    texts = [lab.visible_checks.read_text(encoding="utf-8"), (lab.folder / "lab.toml").read_text("utf-8")]
+    texts += [stub((lab.folder / name).read_text(encoding="utf-8")) for name in lab.files[1:]]
+    cells = [cell for cell in lab.notebook.cells if not _is_answer(cell) or solution_regions(cell.source)]
+    return "\n".join(map(_normal, [*texts, *(stub(cell.source) for cell in cells)]))
+
+
+def _is_answer(cell: NotebookNode) -> bool:
+    """Tell whether students fill in a cell."""
+    return bool(cell.metadata.get("nbgrader", {}).get("solution"))
 
 
 def _telling_runs(lines: list[str]) -> Iterator[str]:

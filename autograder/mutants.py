@@ -108,7 +108,7 @@ def _read_mutant(path: Path, reference: str, questions: list[str]) -> Mutant:
         raise LabError(f"{path}: {error}") from error
     require_known(config, _KEYS, str(path))
     title, names, costs = config.get("title"), config.get("names", ""), config.get("costs", {})
-    if not isinstance(title, str) or not title.strip():
+    if not (isinstance(title, str) and title.strip()):
         raise LabError(f"{path}: title is missing; it says in words what is wrong with this module")
     try:
         re.compile(names)

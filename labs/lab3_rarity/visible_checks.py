@@ -181,12 +181,12 @@ def test_quantisation(student):
     `quantise` was called for a matrix with rows of very different size, and `dequantise` for what came.
     """
     weight = np.array([[1.0, -2.0, 0.3], [0.01, 0.02, -0.005], [0.0, 0.0, 0.0]], dtype=np.float32)
-    numbers, scale = student.quantise(student.torch.from_numpy(weight))
+    numbers, scale = student.quantise(weight)
     numbers, scale = np.asarray(numbers), np.asarray(scale)
     assert numbers.dtype == np.int8
     assert np.abs(numbers.astype(int)).max(axis=1).tolist() == [127, 127, 0]
     np.testing.assert_allclose(scale[:2], [2 / 127, 0.02 / 127], rtol=1e-5)
-    again = student.dequantise(student.torch.from_numpy(numbers), student.torch.from_numpy(scale))
+    again = student.dequantise(numbers, scale)
     assert (np.abs(np.asarray(again) - weight) <= scale[:, None] / 2 + 1e-7).all()
 
 
@@ -235,7 +235,8 @@ def test_the_artefact_is_small(student, margin, lab):
 def test_one_title_is_fast(student, margin, lab):
     """One title takes less than 50 ms.
 
-    Your artefact, or the model that stands in for it, was asked for 15 titles one by one.
+    Your artefact, or the model that stands in for it, was asked for 15 titles one by one; the quickest counts,
+    as the grader's machine may have other work.
     """
     model = product(student)
     seconds = []
@@ -243,7 +244,7 @@ def test_one_title_is_fast(student, margin, lab):
         began = time.perf_counter()
         model.predict([title])
         seconds.append(time.perf_counter() - began)
-    margin("one title, ms", 1000 * float(np.median(seconds)), at_most=lab.thresholds["milliseconds"])
+    margin("one title, ms", 1000 * min(seconds), at_most=lab.thresholds["milliseconds"])
 
 
 @pytest.mark.question("sizes", hint="A matrix has rows × columns numbers, and a layer of attention has four.")

@@ -226,8 +226,8 @@ def one_epoch() -> None:
 # %%
 def predict(features: np.ndarray) -> np.ndarray:
     """Return forecasts in the units of the target."""
-    network.eval()
     with torch.no_grad():
+        network.eval()
         return network(to_tensor(features))[:, 0].numpy() * spread
 
 

@@ -206,7 +206,7 @@ def quantise(weight):
     tuple of torch.Tensor
         Numbers and scales.
     """
-    array = weight.detach().numpy()
+    array = torch.as_tensor(weight).detach().numpy()
     scale = np.abs(array).max(axis=1) / np.float32(127)
     scale[scale == 0] = 1
     numbers = np.rint(array / scale[:, None]).clip(-127, 127).astype(np.int8)
@@ -228,7 +228,7 @@ def dequantise(numbers, scale):
     torch.Tensor
         The matrix.
     """
-    return scale.unsqueeze(1) * numbers.float()
+    return torch.as_tensor(scale).unsqueeze(1) * torch.as_tensor(numbers).float()
 
 
 class RarityClassifier:

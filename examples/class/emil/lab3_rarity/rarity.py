@@ -220,12 +220,12 @@ def freeze(network: DistilBertForSequenceClassification, n_layers: int) -> None:
         part.requires_grad_(False)
 
 
-def quantise(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def quantise(weight: torch.Tensor | np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """Round a matrix to 8 bits, each row by a scale of its own.
 
     Parameters
     ----------
-    weight : torch.Tensor
+    weight : torch.Tensor or numpy.ndarray
         Shape (rows, columns), float32.
 
     Returns
@@ -234,19 +234,20 @@ def quantise(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         Whole numbers from -127 to 127, shape (rows, columns), int8; and scales, shape (rows,), float32. The largest
         number of a row is 127 or -127; a row of zeros has scale 1.
     """
+    weight = torch.as_tensor(weight)
     largest = weight.abs().amax(dim=1)
     scale = torch.where(largest > 0, largest / 127, 1.0)
     return torch.round(weight / scale[:, None]).clamp(-127, 127).to(torch.int8), scale
 
 
-def dequantise(numbers: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+def dequantise(numbers: torch.Tensor | np.ndarray, scale: torch.Tensor | np.ndarray) -> torch.Tensor:
     """Undo :func:`quantise`, up to rounding.
 
     Parameters
     ----------
-    numbers : torch.Tensor
+    numbers : torch.Tensor or numpy.ndarray
         Shape (rows, columns), int8.
-    scale : torch.Tensor
+    scale : torch.Tensor or numpy.ndarray
         Shape (rows,), float32.
 
     Returns
@@ -254,6 +255,7 @@ def dequantise(numbers: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     torch.Tensor
         Shape (rows, columns), float32; off by half a scale at most.
     """
+    numbers, scale = torch.as_tensor(numbers), torch.as_tensor(scale)
     return numbers.to(torch.float32) * scale[:, None]
 
 
