@@ -197,7 +197,7 @@ def test_best_weights_are_restored(student, fitted):
 
 
 @pytest.mark.question("training", hint="Fit the ChannelScaler on the training windows only, not on the tail.")
-def test_nothing_is_learned_from_the_tail(student):
+def test_the_tail_is_never_learned(student):
     """After one epoch the forecasts are the same, whatever the validation tail holds.
 
     Two models were trained for one epoch on the same windows, in one of which the validation tail was made

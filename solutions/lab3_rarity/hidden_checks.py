@@ -112,7 +112,7 @@ def test_best_weights_come_back(student, tiny):
 
 @pytest.mark.question("training", hint="requires_grad_(False) for the embeddings and the lowest layers.")
 @pytest.mark.parametrize("frozen", [0, 2], ids=["nothing", "something"])
-def test_frozen_parts_stay(student, tiny, frozen):
+def test_what_is_frozen_stays(student, tiny, frozen):
     """What is frozen stays as it was pretrained, and all else learns.
 
     A classifier was trained for an epoch, and its weights were compared with the checkpoint's.
@@ -287,7 +287,7 @@ def test_sizes_of_any_encoder(student):
     """
     for changes in ({}, {"dim": 384, "hidden_dim": 1536}, {"vocab_size": 4000, "n_layers": 3}):
         config = DISTILBERT_BASE | changes
-        expected = reference.parameters(config)
+        expected = reference.count_parameters(config)
         found = student.notebook.parameters(config)
         assert {name: int(value) for name, value in found.items()} == expected
 

@@ -38,7 +38,7 @@ def measure(name: str, titles: pd.DataFrame, model: Any) -> float:
     return f1_score(truth, found, average="macro", labels=list(im.CLASSES))
 
 
-def parameters(config: Mapping[str, int]) -> dict[str, int]:
+def count_parameters(config: Mapping[str, int]) -> dict[str, int]:
     """Return how many numbers DistilBERT's embeddings and its layers have learned."""
     dim, hidden = config["dim"], config["hidden_dim"]
     embeddings = (config["vocab_size"] + config["max_position_embeddings"] + 2) * dim
