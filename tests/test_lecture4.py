@@ -1,0 +1,86 @@
+"""Lecture 4 says what its cells show: each claim of the prose and the exercises."""
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+import itemmarket as im
+from itemmarket import plots
+
+pytestmark = pytest.mark.long  # networks are trained: about four CPU minutes
+
+
+@pytest.fixture(scope="module")
+def lecture(root):
+    """The names that the lecture's cells leave behind."""
+    source = root / "lectures" / "source" / "04_transfer_learning_on_item_names.py"
+    names: dict = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plots, "show", lambda figure, alt=None: plots.to_png(figure, alt))
+        exec(compile(source.read_text(encoding="utf-8"), str(source), "exec"), names)
+    return names
+
+
+def test_the_regex_reads_exact_names_only(lecture):
+    assert lecture["regex_exact"] == 1
+    assert lecture["regex_market"] < 0.6
+
+
+def test_known_items_are_recognised_and_unseen_ones_are_not(lecture):
+    assert lecture["known"] > 0.96
+    assert lecture["unseen"] < lecture["known"] - 0.2
+    by_kind = lecture["by_kind"]["TF-IDF"]
+    assert by_kind["stickers"] > 0.9
+    assert by_kind["weapon finishes"] < 0.6
+
+
+def test_the_print_decides_a_stickers_class_and_the_finish_does_not_a_guns(lecture):
+    assert (lecture["prints"].loc[["(paper)", "Holo", "Foil"]].max(axis=1) > 0.95).all()
+    assert lecture["same_class"] < 0.8
+
+
+def test_the_probe_does_not_win(lecture):
+    assert (lecture["gap"] < lecture["spread"]).all()
+    assert lecture["gap"].iloc[-1] < 0
+
+
+def test_typos_cost_letters_less_than_word_pieces_and_russian_costs_both(lecture):
+    foreign = lecture["foreign"]
+    loss = foreign.loc["English"] - foreign
+    assert loss.loc["Typos", "TF-IDF"] < loss.loc["Typos", "MiniLM, probe"]
+    assert (loss.loc["Russian"] > 0.2).all()
+
+
+def test_the_pretraining_is_worth_something_and_tfidf_is_not_beaten(lecture):
+    tuned = lecture["tuned"].loc["English"]
+    assert tuned["from MiniLM"] > tuned["from random"]
+    assert tuned["TF-IDF"] >= tuned["from MiniLM"]
+
+
+def test_exercise_1_whole_words(lecture):
+    learned, typos = lecture["learned"], lecture["questions"]["Typos"]
+    words = make_pipeline(TfidfVectorizer(), LogisticRegression(C=30, max_iter=1000))
+    words.fit(learned["title"], learned["rarity"].astype("str"))
+    assert words.score(typos["title"], typos["rarity"]) < lecture["foreign"].loc["Typos", "TF-IDF"]
+
+
+def test_exercise_2_a_few_russian_titles(lecture):
+    titles = im.rarity_titles(800, seed=0, items=lecture["items"], spelling="market")
+    russian = lecture["questions"]["Russian"]
+    score = im.TitleTfidf().fit(titles["title"], titles["rarity"]).score(russian["title"], russian["rarity"])
+    assert score > lecture["foreign"].loc["Russian", "TF-IDF"] + 0.05
+
+
+def test_exercise_3_weapon_finishes(lecture):
+    asked = lecture["asked"]
+    skins = (asked["kind"] == "skin").to_numpy()
+    part = asked[skins]
+    assert lecture["letters"].score(part["title"], part["rarity"]) < 0.6
+    assert lecture["probe"].score(lecture["X_asked"][skins], part["rarity"]) < 0.6
+
+
+def test_shares_are_of_enough_titles(lecture):
+    assert all(len(table) > 100 for table in lecture["questions"].values())
+    assert np.isclose(lecture["spread"], 0.035, atol=0.002)
