@@ -13,7 +13,7 @@ import re
 import pytest
 
 from autograder.feedback import write_feedback
-from tests.fairness import lab0, lab1, lab2
+from tests.fairness import lab0, lab1, lab2, lab3
 from tests.fairness.submissions import (
     Files,
     hand_in,
@@ -25,7 +25,7 @@ from tests.fairness.submissions import (
     without_markers,
 )
 
-SUITES = {suite.lab.name: suite for suite in (lab0.SUITE, lab1.SUITE, lab2.SUITE)}
+SUITES = {suite.lab.name: suite for suite in (lab0.SUITE, lab1.SUITE, lab2.SUITE, lab3.SUITE)}
 LARGE = [name for name, suite in SUITES.items() if not suite.small]
 
 
