@@ -56,6 +56,8 @@ class ExampleClass:
         How far points may be off: 0 where nothing is timed.
     """
 
+    pytestmark = pytest.mark.timeout(1800)  # a slow machine with another worker beside it
+
     lab: ClassVar[str]
     earns: ClassVar[dict[str, tuple[float, str]]]
     tells: ClassVar[dict[str, str]] = {}
