@@ -53,10 +53,10 @@ def test_typos_cost_letters_less_than_word_pieces_and_russian_costs_both(lecture
     assert (loss.loc["Russian"] > 0.2).all()
 
 
-def test_tfidf_is_not_beaten(lecture):
+def test_the_pretraining_is_worth_something_and_tfidf_is_not_beaten(lecture):
     tuned = lecture["tuned"].loc["English"]
     assert (tuned <= tuned["TF-IDF"]).all()
-    assert tuned["from random"] > lecture["always"]
+    assert tuned["from MiniLM"] > tuned["from random"] + 0.03
 
 
 def test_exercise_1_whole_words(lecture):
