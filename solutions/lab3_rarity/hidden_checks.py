@@ -27,7 +27,7 @@ def tiny(student) -> str:
 
 @pytest.fixture(scope="module")
 def fitted(student, tiny):
-    """Return a classifier that was trained on 200 simple titles."""
+    """Return a classifier that was trained on 400 simple titles."""
     return fit_tiny(student, tiny)
 
 

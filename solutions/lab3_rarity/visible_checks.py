@@ -45,7 +45,7 @@ def tiny(student) -> str:
 
 @pytest.fixture(scope="module")
 def fitted(student, tiny):
-    """Return a classifier that was trained on 200 simple titles."""
+    """Return a classifier that was trained on 400 simple titles."""
     return fit_tiny(student, tiny)
 
 
@@ -58,10 +58,10 @@ def write_tiny(student) -> str:
 
 
 def fit_tiny(student, tiny: str):
-    """Train on 200 titles in which one word of four decides: once, however many checks ask for it."""
+    """Train on 400 titles in which one word of four decides: once, however many checks ask for it."""
     if "tiny_model" not in student.memo:
-        model = student.RarityClassifier(checkpoint=tiny, learning_rate=1e-2, batch_size=8, max_epochs=6)
-        model.fit(*listings(200, seed=0))
+        model = student.RarityClassifier(checkpoint=tiny, learning_rate=3e-3, batch_size=16, max_epochs=8)
+        model.fit(*listings(400, seed=0))
         student.memo["tiny_model"] = model
     return student.memo["tiny_model"]
 
@@ -153,7 +153,7 @@ def test_learning_rate_rises_and_falls(student):
 def test_the_deciding_word_is_learned(student, fitted):
     """A tiny network learns which word decides.
 
-    A classifier was trained on 200 simple titles, and asked for 200 others.
+    A classifier was trained on 400 simple titles, and asked for 200 others.
     """
     titles, labels = listings(200, seed=1)
     assert np.mean(np.array(fitted.predict(titles)) == np.array(labels)) > 0.9

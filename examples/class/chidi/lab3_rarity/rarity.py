@@ -472,10 +472,10 @@ class RarityClassifier:
         for name, tensor in self.network.state_dict().items():
             scale = self.scales.get(name)
             if scale is not None:
-                arrays["scale of " + name] = scale.numpy()
+                arrays["scale/" + name] = scale.numpy()
                 tensor = (tensor / scale[:, None]).round().to(torch.int8)
             arrays[name] = tensor.numpy()
-        config = {"network": self.config, "vocabulary": self.vocabulary, "lower": self.lower_case}
+        config = {"encoder": self.config, "vocabulary": self.vocabulary, "lower_case": self.lower_case}
         config["settings"] = self.settings
         im.save_artefact(path, class_name="RarityClassifier", config=config, arrays=arrays, metrics=metrics)
 
@@ -496,12 +496,12 @@ class RarityClassifier:
         artefact = im.load_artefact(path, class_name="RarityClassifier")
         config = artefact.config
         model = cls(**config["settings"])
-        model._set_up(config["network"], config["vocabulary"], config["lower"])
+        model._set_up(config["encoder"], config["vocabulary"], config["lower_case"])
         state = {}
         for name in model.network.state_dict():
             state[name] = torch.from_numpy(artefact.arrays[name])
-            if "scale of " + name in artefact.arrays:
-                model.scales[name] = torch.from_numpy(artefact.arrays["scale of " + name])
+            if "scale/" + name in artefact.arrays:
+                model.scales[name] = torch.from_numpy(artefact.arrays["scale/" + name])
                 state[name] = dequantise(state[name], model.scales[name])
         model.network.load_state_dict(state)
         model.network.eval()

@@ -51,8 +51,8 @@ def listings(n: int, seed: int) -> tuple[list[str], list[str]]:
 @pytest.fixture(scope="module")
 def fitted(tiny) -> RarityClassifier:
     """Return a classifier that has learned the four words."""
-    model = RarityClassifier(checkpoint=tiny, learning_rate=1e-2, batch_size=8, max_epochs=6)
-    return model.fit(*listings(200, seed=0))
+    model = RarityClassifier(checkpoint=tiny, learning_rate=3e-3, batch_size=16, max_epochs=8)
+    return model.fit(*listings(400, seed=0))
 
 
 def test_prune(tiny):
