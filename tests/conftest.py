@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+LONG_SECONDS = 3600  # the limit of a slow check; that of others stands in pyproject.toml
 
 
 @pytest.fixture(scope="session")
@@ -39,8 +40,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in long]
     config.hook.pytest_deselected(items=long)
 
-
-LONG_SECONDS = 3600  # the limit of a slow check; that of others stands in pyproject.toml
 
 REQUIRE_ALL = "COURSE_REQUIRE_ALL"
 
