@@ -58,7 +58,9 @@ class LagBoosting(RegressorMixin, BaseEstimator):
 def main(argv: list[str]) -> int:
     """Measure, print a table for each market, and keep the result in build/bench/forecasting.json."""
     parser = argparse.ArgumentParser(prog="course.py bench forecasting", description=__doc__.splitlines()[0])
-    parser.add_argument("--windows", type=int, default=2000, help="hold-out windows of a market (default 2000)")
+    parser.add_argument(
+        "--windows", type=int, default=2000, help="hold-out windows of a market (default 2000)"
+    )
     parser.add_argument("--without-statsforecast", action="store_true", help="install nothing, leave it out")
     options = parser.parse_args(argv)
     if options.windows < 100:
@@ -165,7 +167,10 @@ def show(rows: list[dict[str, Any]]) -> None:
     print(f" {'fit, CPU s':>10} {'ms a window':>12}")
     for row in rows:
         ratio = f"{row['ratio']:.3f} ({row['low']:.3f}–{row['high']:.3f})"
-        print(f"{row['model']:20} {row['rmse']:8.4f} {row['mae']:8.4f} {ratio:>24} {row['mae_ratio']:9.3f}", end="")
+        print(
+            f"{row['model']:20} {row['rmse']:8.4f} {row['mae']:8.4f} {ratio:>24} {row['mae_ratio']:9.3f}",
+            end="",
+        )
         print(f" {row['fit_cpu_seconds']:10.1f} {row['predict_cpu_milliseconds']:12.3f}")
 
 

@@ -568,7 +568,10 @@ def test_every_hidden_function_and_region_would_be_found(root):
             pieces += solution_regions((lab.folder / name).read_text("utf-8"))
         pieces += [region for cell in lab.notebook.cells for region in solution_regions(cell.source)]
         assert len(pieces) > 20
+        shown = (lab.folder / "visible_checks.py").read_text("utf-8")
         for piece in pieces:
+            if piece.strip() in shown:
+                continue
             assert find_leaks({"README.md": piece.encode()}, [lab]), piece
 
 
@@ -602,6 +605,12 @@ def released(request, root, tmp_path, sources) -> Path:
     return sources / "labs" / name
 
 
+def names_made_by(cell: str) -> set[str]:
+    """Return the names that a cell assigns."""
+    nodes = ast.walk(ast.parse(cell))
+    return {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
 @pytest.mark.parametrize("released", released_labs(), indirect=True)
 def test_released_notebook_raises_not_implemented_and_nothing_else(released):
     notebook = nbformat.read(released / f"{released.name}.ipynb", as_version=4)
@@ -622,9 +631,10 @@ def test_released_notebook_raises_not_implemented_and_nothing_else(released):
         for output in cell.outputs
         if output.output_type == "error"
     }
-    assert {
-        cell: error for cell, error in errors.items() if not error.startswith("NotImplementedError")
-    } == {}
+    undone = {cell: error for cell, error in errors.items() if error.startswith("NotImplementedError")}
+    waiting = {name for cell in notebook.cells if cell.id in undone for name in names_made_by(cell.source)}
+    follow = {f"NameError: name {name!r} is not defined" for name in waiting}
+    assert {cell: error for cell, error in errors.items() if cell not in undone and error not in follow} == {}
     assert {question.name for question in load_lab(released).questions} <= errors.keys()
 
 
@@ -647,11 +657,11 @@ def test_released_tests_raise_not_implemented_and_nothing_else(released):
     tests, failures, errors = (
         int(re.search(f'{key}="(\\d+)"', text)[1]) for key in ("tests", "failures", "errors")
     )
-    assert (failures, errors) == (tests, 0)
-    assert tests > 1
-    messages = re.findall(r'<failure message="([^"]*)"', text)
+    assert failures + errors == tests > 1
+    messages = re.findall(r'<(?:failure|error) message="([^"]*)"', text)
     assert len(messages) == tests
-    assert {message.split(":")[0].strip() for message in messages} == {"NotImplementedError"}
+    told = {re.match(r"(?:failed on setup with &quot;)?(\w+)", message)[1] for message in messages}
+    assert told == {"NotImplementedError"}
 
 
 def test_check_works_in_the_bundle(bundle):

@@ -14,14 +14,15 @@ import visible_checks
 def hidden_windows(seed: int) -> im.Windows:
     """Return windows of a market that is simulated from a seed only the grader knows.
 
-    Windows of one item lie further apart than length and horizon together, so that no window holds another's
-    answer. Every third is cut to its last days, at least nine, as if the item were new. Items that are really
-    new would be fewer, and some of them so wild that luck with one of them decided a grade.
+    Windows of one item lie three times further apart than length and horizon together: no window holds another's
+    answer, and none begins so soon after another that its first price hints at that answer. Every third is cut
+    to its last days, at least nine, as if the item were new. Items that are really new would be fewer, and some
+    of them so wild that luck with one of them decided a grade.
     """
     prices = im.simulate_market(n_items=1000, start="2022-01-01", end="2024-12-31", seed=seed)
-    windows = im.price_windows(
-        prices, visible_checks.LENGTH, step=visible_checks.GAP, min_volume=visible_checks.MIN_VOLUME
-    )
+    gap = visible_checks.GAP
+    windows = im.price_windows(prices, visible_checks.LENGTH, step=gap, min_volume=visible_checks.MIN_VOLUME)
+    windows = windows.take(im.spaced_rows(windows.names, windows.dates, 3 * gap - 1))
     known = np.full(len(windows), visible_checks.LENGTH)
     known[::3] = np.random.default_rng(seed).integers(
         visible_checks.MIN_LENGTH, visible_checks.LENGTH, len(known[::3])
