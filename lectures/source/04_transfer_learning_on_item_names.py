@@ -19,7 +19,7 @@
 # **You should know** scikit-learn's `fit` and `predict`, a training loop in PyTorch (lecture 2), and that a split
 # decides what a score means (lecture 1).
 #
-# **Time**: 45 minutes to read; about 5 CPU minutes to run.
+# **Time**: 45 minutes to read; about 2 CPU minutes to run.
 #
 # The question: *somebody offers "stat trak ak47 redline ft". How rare is that?*
 
@@ -36,7 +36,6 @@ from itemmarket import plots
 from itemmarket.checkpoints import load_checkpoint, make_classifier, make_tokeniser
 
 SEED = 0
-torch.set_num_threads(2)
 
 # %% [markdown]
 # ## The data
