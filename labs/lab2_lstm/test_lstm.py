@@ -102,6 +102,12 @@ def test_fit_learns(windows):
     raise NotImplementedError()
 
 
+def test_forecasts_are_limited(windows):
+    """No forecast is larger than its window's spread, however large the changes were that followed."""
+    # YOUR CODE HERE
+    raise NotImplementedError()
+
+
 def test_early_stopping(windows):
     """Noise cannot be learned: training stops `patience` epochs after the best, whose weights come back."""
     # YOUR CODE HERE

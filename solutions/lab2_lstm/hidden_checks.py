@@ -249,6 +249,21 @@ def test_forecasts_follow_the_spread(student, fitted):
     np.testing.assert_array_equal(np.asarray(fitted[0].predict(X)), quiet)
 
 
+@pytest.mark.question("prediction", hint="Forecasts are limited: clip the output to ±1 before × spread.")
+def test_forecasts_are_limited(student):
+    """No forecast is larger than its window's spread, in either direction.
+
+    Models were trained on changes three times as large as the spread of the windows before them, up and down.
+    """
+    X = falling_back(200, length=8, seed=36)[0]
+    spread = np.asarray(student.window_inputs(X)[1])
+    for sign in (1, -1):
+        model = student.LSTMPricePredictor(hidden=16, batch_size=16, max_epochs=12, learning_rate=1e-2)
+        model.fit(X, (3 * sign * spread).astype(np.float32))
+        share = np.asarray(model.predict(X)) * sign / spread
+        assert (share <= 1.001).all() and np.mean(share > 0.9) > 0.9
+
+
 @pytest.mark.question("prediction", hint="One series is a case of its own: three channels instead of four.")
 def test_prices_alone(student):
     """A model of prices alone is possible, and forecasts windows of any number of days.

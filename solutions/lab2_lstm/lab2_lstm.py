@@ -135,7 +135,11 @@ check("training")
 # Fill in `predict`. A window must get the same forecast alone, in a batch of a thousand, padded with NaN, or cut to
 # its known days. Production will ask for one window at a time, and wait for it: 100 ms is the limit.
 #
-# *Hint*: `check_windows(X, n_series=...)` compares with what `fit` saw. The forecast is output × spread.
+# And a forecast is never larger than its window's spread. A spike on the last day that falls back whole is a change of
+# one spread; a network that answers more has met a window unlike any it knows, and a few such answers spoil an RMSE.
+#
+# *Hint*: `check_windows(X, n_series=...)` compares with what `fit` saw. The forecast is output × spread, the output
+# clipped to ±1 (`np.clip`).
 
 # %% nbgrader={"grade": true, "grade_id": "prediction", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 check("prediction")

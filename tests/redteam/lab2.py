@@ -7,7 +7,7 @@ from tests.fairness.submissions import Files, edited
 from tests.redteam.labs import lab_case
 
 LAB = "lab2_lstm"
-RETURN = "        return network_outputs(self.network, inputs, lengths) * spread\n"
+RETURN = "        return np.clip(network_outputs(self.network, inputs, lengths), -1, 1) * spread\n"
 
 
 def answering(files: Files, body: str, head: str = "") -> Files:
@@ -16,26 +16,26 @@ def answering(files: Files, body: str, head: str = "") -> Files:
     return files | {"lstm.py": text.replace("import numpy as np\n", f"{head}import numpy as np\n", 1)}
 
 
-@lab_case(LAB, "answers", {"prediction": 0.8}, at_most=True)
+@lab_case(LAB, "answers", {"prediction": 5 / 6}, at_most=True)
 def not_numbers_of_prices(files: Files) -> Files:
     """All forecasts are NaN, which equals itself in many a comparison: worth no more than forecasts of nothing."""
     return answering(files, "        return np.full(len(X), np.nan, np.float32)\n")
 
 
-@lab_case(LAB, "answers", {"prediction": 0.2}, at_most=True)
+@lab_case(LAB, "answers", {"prediction": 1 / 6}, at_most=True)
 def ragged_forecasts(files: Files) -> Files:
     """Forecasts are lists of different lengths."""
     return answering(files, "        return [[0.0] * (1 + row % 3) for row in range(len(X))]\n")
 
 
-@lab_case(LAB, "answers", {"prediction": 0.8}, at_most=True)
+@lab_case(LAB, "answers", {"prediction": 5 / 6}, at_most=True)
 def other_windows_read(files: Files) -> Files:
     """Each forecast takes in the other windows of its batch."""
     body = RETURN.replace("* spread", "* spread + X[:, -1].mean() * 0.01")
     return answering(files, body)
 
 
-@lab_case(LAB, "answers", {"prediction": 0.8}, at_most=True)
+@lab_case(LAB, "answers", {"prediction": 5 / 6}, at_most=True)
 def clock_of_the_worker_stands_still(files: Files) -> Files:
     """Every forecast takes a fifth of a second, and the clocks of the submission's process stand still."""
     slow = "        end = CLOCK() + 0.2\n        while CLOCK() < end:\n            pass\n"

@@ -432,8 +432,8 @@ class LSTMPricePredictor:
         Returns
         -------
         numpy.ndarray
-            Forecasts, shape (n,), float32. A window gets the same forecast alone or in a batch, padded with NaN
-            or cut to its known days (to 1e-5).
+            Forecasts, shape (n,), float32, none larger than its window's spread in either direction. A window
+            gets the same forecast alone or in a batch, padded with NaN or cut to its known days (to 1e-5).
 
         Raises
         ------
@@ -447,7 +447,9 @@ class LSTMPricePredictor:
         X = np.asarray(X, dtype=np.float32)
         check_windows(X, n_series=self.n_series)
         inputs, lengths, spread = self._prepare(X)
-        return network_outputs(self.network, inputs, lengths) * spread
+        return np.maximum(
+            -spread, np.minimum(spread, network_outputs(self.network, inputs, lengths) * spread)
+        )
 
     def save(self, path: str) -> None:
         """Write the fitted model as an artefact: a folder with a manifest and safetensors.

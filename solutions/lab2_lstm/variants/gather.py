@@ -439,8 +439,8 @@ class LSTMPricePredictor(RegressorMixin, BaseEstimator):
         Returns
         -------
         numpy.ndarray
-            Forecasts, shape (n,), float32. A window gets the same forecast alone or in a batch, padded with NaN
-            or cut to its known days (to 1e-5).
+            Forecasts, shape (n,), float32, none larger than its window's spread in either direction. A window
+            gets the same forecast alone or in a batch, padded with NaN or cut to its known days (to 1e-5).
 
         Raises
         ------
@@ -454,7 +454,7 @@ class LSTMPricePredictor(RegressorMixin, BaseEstimator):
         X = np.asarray(X, dtype=np.float32)
         check_windows(X, n_series=self.n_series)
         inputs, lengths, spread = self._prepare(X)
-        return network_outputs(self.network, inputs, lengths) * spread
+        return torch.from_numpy(network_outputs(self.network, inputs, lengths)).clamp(-1, 1).numpy() * spread
 
     def save(self, path: str) -> None:
         """Write the fitted model as an artefact: a folder with a manifest and safetensors.

@@ -319,7 +319,7 @@ class LSTMPricePredictor:
                 optimiser.zero_grad(set_to_none=True)
                 robust_loss(network(x, length) * unit, target, self.y_scale).backward()
                 optimiser.step()
-            forecast = network_outputs(network, sequences[cut:], days[cut:]) * spread[cut:]
+            forecast = network_outputs(network, sequences[cut:], days[cut:]).clip(-1, 1) * spread[cut:]
             loss = float(robust_loss(torch.tensor(forecast), torch.tensor(y[cut:]), self.y_scale))
             self.validation_losses_.append(loss)
             waited += 1
@@ -350,7 +350,8 @@ class LSTMPricePredictor:
         check_windows(X, n_series=self.n_series)
         inputs, spread = window_inputs(X)
         sequences = to_front(self.scaler.transform(inputs))
-        return network_outputs(self.network, sequences, known_days(X)) * spread.astype(np.float32)
+        outputs = network_outputs(self.network, sequences, known_days(X))
+        return outputs.clip(-1, 1) * spread.astype(np.float32)
 
     def save(self, path):
         """Write.

@@ -343,7 +343,8 @@ class LSTMPricePredictor:
         The last ``validation_fraction`` of the windows (at least one) are the validation tail: nothing is
         learned from them, neither weights nor scaling. Windows must therefore come in date order.
 
-        The network's output is a change in units of the window's spread: the forecast is output × spread.
+        The network's output is a change in units of the window's spread: the forecast is output × spread. The loss
+        reads it as it is while training; :meth:`predict` limits it.
 
         Parameters
         ----------
@@ -443,8 +444,8 @@ class LSTMPricePredictor:
         Returns
         -------
         numpy.ndarray
-            Forecasts, shape (n,), float32. A window gets the same forecast alone or in a batch, padded with NaN
-            or cut to its known days (to 1e-5).
+            Forecasts, shape (n,), float32, none larger than its window's spread in either direction. A window
+            gets the same forecast alone or in a batch, padded with NaN or cut to its known days (to 1e-5).
 
         Raises
         ------
@@ -458,7 +459,7 @@ class LSTMPricePredictor:
         X = np.asarray(X, dtype=np.float32)
         check_windows(X, n_series=self.n_series)
         inputs, lengths, spread = self._prepare(X)
-        return network_outputs(self.network, inputs, lengths) * spread
+        return np.clip(network_outputs(self.network, inputs, lengths), -1, 1) * spread
 
     def save(self, path: str) -> None:
         """Write the fitted model as an artefact: a folder with a manifest and safetensors.

@@ -139,6 +139,16 @@ def test_fit_learns(windows):
     assert len(model.predict(np.tile(X, (6, 1, 1)))) == 1200
 
 
+def test_forecasts_are_limited(windows):
+    """No forecast is larger than its window's spread, however large the changes were that followed."""
+    X, _ = windows
+    spread = window_inputs(X)[1]
+    forecast = LSTMPricePredictor(**SMALL, max_epochs=12).fit(X, 3 * spread).predict(X)
+    assert (forecast <= 1.001 * spread).all() and np.mean(forecast > 0.99 * spread) > 0.9
+    forecast = LSTMPricePredictor(**SMALL, max_epochs=12).fit(X, -3 * spread).predict(X)
+    assert (forecast >= -1.001 * spread).all()
+
+
 def test_early_stopping(windows):
     """Noise cannot be learned: training stops `patience` epochs after the best, whose weights come back."""
     X, y = windows[0], 0.05 * np.random.default_rng(3).normal(size=200).astype(np.float32)
