@@ -3,15 +3,19 @@
 Unseen listings of known items; unseen items, by kind; few labelled items; titles in Russian and with typos for models
 trained on English. The network is trained twice, from MiniLM's weights and from random ones: the difference is what
 transfer pays. Every cell of the table is kept in build/bench/rarity-cells, and a training is kept while it runs, so
-that an interrupted benchmark goes on where it was. The second table is of the network's artefact: bytes,
-milliseconds and accuracy as it is pruned and rounded to 8 bits.
+that an interrupted benchmark goes on where it was. The second table is of layers that are frozen: what they save and
+what they cost. The third is of the network's artefact: bytes, milliseconds and accuracy as it is pruned and rounded to
+8 bits, by the lab's own code and by torchao and ONNX Runtime (installed into ``build/rarity-packages``).
 """
 
 import argparse
 import copy
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +34,7 @@ from itemmarket.artefacts import load_artefact
 from itemmarket.atomic import atomic_folder, write_json, write_text
 from itemmarket.catalogue import CLASSES
 from itemmarket.checkpoints import MINILM, load_checkpoint, make_classifier, make_tokeniser
+from itemmarket.train import milliseconds_alone
 
 LAB = "lab3_rarity"
 CELLS = BUILD / "bench" / "rarity-cells"
@@ -38,8 +43,14 @@ MANY, FEWER, QUICK = 20_000, 10_000, 900  # titles: for unseen listings, for the
 EPOCHS = {"few labels, 100": 10, "few labels, 500": 6}
 USUAL_EPOCHS = 3
 KEPT = "unseen listings"  # the question whose network is compressed in the end
-SINGLE = 50  # predictions of one title that are timed
+WORLD = 8000  # items that are asked about when items are held out, or few are labelled
+FROZEN = (1, 2)  # parts of the network, counted from its embeddings
+SINGLE = 200  # predictions of one title that are timed
 RESAMPLES = 2000
+RUNTIMES = (  # what torchao and ONNX Runtime need beside the course's own pins
+    *("torchao==0.18.0", "onnxruntime==1.32.0", "onnx==1.23.2", "onnxscript==0.7.2", "onnx-ir==1.1.0"),
+    *("ml_dtypes==0.6.0", "protobuf==7.36.2", "flatbuffers==25.12.19"),
+)
 
 
 class Question(NamedTuple):
@@ -51,7 +62,7 @@ class Question(NamedTuple):
 
 
 def main(argv: list[str]) -> int:
-    """Fill the cells that are missing, print both tables and keep them in build/bench/rarity.json."""
+    """Fill the cells that are missing, print the tables and keep them in build/bench/rarity.json."""
     parser = argparse.ArgumentParser(prog="course.py bench rarity", description=__doc__.splitlines()[0])
     parser.add_argument(
         "--quick", action="store_true", help="few titles and one epoch: a minute or two, no figures to quote"
@@ -74,11 +85,12 @@ def main(argv: list[str]) -> int:
                     print(
                         f"  {row['question']:24} {row['test']:24} {name:18} {row['accuracy']:.3f}", flush=True
                     )
+        frozen = freezing(modules["rarity"], options.quick)
         artefact = compression(modules["rarity"], options.quick)
-    table = pd.DataFrame(rows)
-    print(layout(table).to_string())
+    print(layout(pd.DataFrame(rows)).to_string())
+    print(layout(pd.DataFrame(frozen)).to_string())
     print(pd.DataFrame(artefact).set_index("form").round(4).to_string())
-    result = {"rows": rows, "artefact": artefact}
+    result = {"rows": rows, "frozen": frozen, "artefact": artefact}
     print(f"The figures are in {record('rarity-quick' if options.quick else 'rarity', result)}")
     return 0
 
@@ -92,7 +104,7 @@ def questions(quick: bool) -> Iterator[Question]:
     yield Question(KEPT, train, {"unseen listings": test})
 
     n_titles = QUICK if quick else FEWER
-    titles = im.rarity_titles(n_titles, seed=0)
+    titles = im.rarity_titles(n_titles, seed=0, items=im.title_items(WORLD))
     train, test = im.split_titles(titles, "item")
     kinds = test["kind"].astype("str")
     parts = {
@@ -106,7 +118,7 @@ def questions(quick: bool) -> Iterator[Question]:
 
     for labelled, draws in DRAWS.items():
         for draw in range(draws):
-            if labelled < train["name"].nunique():
+            if not quick or labelled < train["name"].nunique():
                 few = _listings_of(labelled, train, draw)
                 yield Question(f"few labels, {labelled}", few, {f"draw {draw}": test})
 
@@ -130,22 +142,31 @@ def _listings_of(n_items: int, train: pd.DataFrame, draw: int) -> pd.DataFrame:
 
 
 def opponents(rarity: Any, quick: bool) -> dict[str, Callable[[Question], Any]]:
-    """Return how each opponent is made for a question; networks have a fixed number of epochs for it."""
-
-    def network(checkpoint: str) -> Callable[[Question], Any]:
-        return lambda question: rarity.RarityClassifier(
-            checkpoint=checkpoint,
-            n_layers=2 if quick else 6,
-            max_epochs=1 if quick else EPOCHS.get(question.name, USUAL_EPOCHS),
-        )
-
+    """Return how each opponent is made for a question."""
     return {
         "regex": lambda question: im.TitleRegex(),
         "TF-IDF": lambda question: im.TitleTfidf(),
         "MiniLM, probe": lambda question: im.TitleProbe(),
-        "DistilBERT, MiniLM": network(MINILM),
-        "DistilBERT, random": network(str(random_checkpoint())),
+        "DistilBERT, MiniLM": network(rarity, quick, MINILM),
+        "DistilBERT, random": network(rarity, quick, str(random_checkpoint())),
     }
+
+
+def network(rarity: Any, quick: bool, checkpoint: str, frozen: int = 0) -> Callable[[Question], Any]:
+    """Return how the network of lab 3 is made for a question, with a number of epochs that fits it."""
+    return lambda question: rarity.RarityClassifier(
+        checkpoint=checkpoint,
+        frozen=frozen,
+        max_epochs=1 if quick else EPOCHS.get(question.name, USUAL_EPOCHS),
+    )
+
+
+def freezing(rarity: Any, quick: bool) -> list[dict[str, Any]]:
+    """Return the figures of networks of which the lowest parts stay as they were pretrained."""
+    question = next(questions(quick))
+    models = {"DistilBERT, MiniLM": network(rarity, quick, MINILM)}
+    models |= {f"the lowest {n} frozen": network(rarity, quick, MINILM, n) for n in FROZEN}
+    return [row for name, make in models.items() for row in cell(name, make, question)]
 
 
 def random_checkpoint(seed: int = 0) -> Path:
@@ -179,7 +200,7 @@ def cell(name: str, make: Callable[[Question], Any], question: Question) -> list
         return json.loads(file.read_text(encoding="utf-8"))
     training = file.with_suffix("")
     fitted, seconds = fit(model, question, training)
-    alone = milliseconds_alone(fitted, next(iter(question.tests.values()))["title"].tolist())
+    alone = milliseconds_alone(fitted, next(iter(question.tests.values()))["title"].tolist()[:SINGLE])
     rows = [
         {
             "question": question.name,
@@ -226,17 +247,6 @@ def scores(titles: pd.DataFrame, predicted: list[str]) -> dict[str, float]:
     }
 
 
-def milliseconds_alone(model: Any, titles: list[str]) -> float:
-    """Return the median time of predicting one title, in milliseconds."""
-    model.predict(titles[:1])
-    seconds = []
-    for title in titles[:SINGLE]:
-        started = time.perf_counter()
-        model.predict([title])
-        seconds.append(time.perf_counter() - started)
-    return 1000 * float(np.median(seconds))
-
-
 def _digest(name: str, model: Any, question: Question) -> str:
     """Identify a cell by its model, the model's settings, and the titles."""
     settings = {key: repr(value) for key, value in vars(model).items() if not key.startswith("_")}
@@ -264,37 +274,62 @@ def layout(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def compression(rarity: Any, quick: bool) -> list[dict[str, Any]]:
-    """Return size, latency and accuracy of the fine-tuned network, whole, pruned and rounded to 8 bits."""
+    """Return size, latency on one thread and accuracy of the fine-tuned network in all its forms."""
     question = next(questions(quick))
-    model = opponents(rarity, quick)["DistilBERT, MiniLM"](question)
+    model = network(rarity, quick, MINILM)(question)
     folder = CELLS / _digest("DistilBERT, MiniLM", model, question)
     pruned = fit(model, question, folder)[0]  # kept at its end: loading it takes a moment
     (test,) = question.tests.values()
+    titles = test["title"].tolist()
+    torch.set_num_threads(1)
     forms = {
         "fp32, whole vocabulary": with_whole_vocabulary(pruned),
         "fp32, pruned": pruned,
         "int8, pruned": pruned.compress(),
     }
+    measured = {
+        name: {
+            "megabytes": megabytes(form),
+            "milliseconds": milliseconds_alone(form, titles[:SINGLE]),
+            "predicted": form.predict(titles),
+        }
+        for name, form in forms.items()
+    }
     rows = []
-    for name, form in forms.items():
-        found = scores(test, form.predict(test["title"].tolist()))
-        rows.append(
-            {
-                "form": name,
-                "megabytes": megabytes(form),
-                "milliseconds": milliseconds_alone(form, test["title"].tolist()),
-                "accuracy": found["accuracy"],
-                "macro_f1": found["macro_f1"],
-            }
-        )
+    for name, found in (measured | in_other_runtimes(pruned, titles)).items():
+        right = scores(test, found.pop("predicted"))
+        rows.append({"form": name} | found | {key: right[key] for key in ("accuracy", "macro_f1")})
     committed = ROOT / "solutions" / LAB / "artefact"
     if committed.is_dir():
         reference = rarity.RarityClassifier.load(str(committed))
         size = sum(file.stat().st_size for file in committed.rglob("*") if file.is_file()) / 1e6
-        alone = milliseconds_alone(reference, test["title"].tolist())
+        alone = milliseconds_alone(reference, titles[:SINGLE])
         # What it was trained on may hold these titles; the lab's own test measures its accuracy.
         rows.append({"form": "committed artefact", "megabytes": size, "milliseconds": alone})
     return rows
+
+
+def in_other_runtimes(model: Any, titles: list[str]) -> dict[str, dict[str, Any]]:
+    """Return what torchao and ONNX Runtime make of a model: megabytes, milliseconds and predictions by form."""
+    packages = BUILD / "rarity-packages"
+    with_packages = os.environ | {"PYTHONPATH": str(packages)}
+    ready = [sys.executable, "-c", "import onnxruntime, onnxscript, torchao"]
+    try:
+        if subprocess.run(ready, env=with_packages, capture_output=True).returncode:
+            print(f"Installing torchao and ONNX Runtime into {packages} ...", flush=True)
+            shutil.rmtree(packages, ignore_errors=True)
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            subprocess.run([*pip, "--no-deps", "--target", str(packages), *RUNTIMES], check=True)
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            model.save(str(folder / "model"))
+            write_json(folder / "titles.json", titles)
+            script = [sys.executable, "-m", "benchmarks._runtimes", str(folder)]
+            subprocess.run(script, cwd=ROOT, env=with_packages, check=True, stderr=subprocess.DEVNULL)
+            return json.loads((folder / "forms.json").read_text(encoding="utf-8"))
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"torchao and ONNX Runtime were left out: they could not be installed or run ({error}).")
+        return {}
 
 
 def with_whole_vocabulary(model: Any) -> Any:
