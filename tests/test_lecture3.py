@@ -6,6 +6,7 @@ import torch
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 import itemmarket as im
+from benchmarks._common import lab_modules
 from itemmarket import plots
 
 
@@ -67,6 +68,18 @@ def test_smoothing_is_what_it_says(lecture):
     assert lecture["smoothed"](X) == pytest.approx(0)
     X[0, -1] = 1
     assert lecture["smoothed"](X)[0] < 0
+
+
+def test_smoothing_ties_with_the_lstm_of_lab_2(lecture):
+    """By RMSE the intervals overlap; by the absolute error the LSTM is ahead (real items: ``bench forecasting``)."""
+    with lab_modules("lab2_lstm") as modules:
+        train, test = modules["visible_checks"].market_windows()
+        lstm = modules["lstm"].LSTMPricePredictor(seed=0).fit(train.sequences, train.y)
+    test = test.take(test.lengths == 30)
+    forecasts = {"LSTM": lstm.predict(test.sequences), "smoothing": lecture["smoothed"](test.X)}
+    table = im.compare(test.y, forecasts, items=test.names)
+    assert table.loc["smoothing", "low"] < table.loc["LSTM", "rmse_ratio"] < table.loc["smoothing", "high"]
+    assert table.loc["LSTM", "mae"] < 0.97 * table.loc["smoothing", "mae"]
 
 
 def test_a_short_history_costs_little(lecture):
