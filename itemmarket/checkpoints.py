@@ -9,6 +9,7 @@ BERT becomes DistilBERT exactly: DistilBERT is BERT without token types and with
 one token type, whose embedding can be added to each position's.
 """
 
+import copy
 import importlib.resources
 import json
 import os
@@ -100,7 +101,10 @@ def load_checkpoint(name: str | os.PathLike[str] = MINILM) -> Checkpoint:
     settings = _read_json(folder / "config.json")
     weights = _read_weights(folder)
     if settings.get("model_type") == "bert":
-        config, weights = _config_of_bert(settings), distilbert_weights(weights)
+        try:
+            config, weights = _config_of_bert(settings), distilbert_weights(weights)
+        except KeyError as error:
+            raise ArtefactError(f"{folder} lacks {error}: this BERT is incomplete, get it again") from None
     elif settings.get("model_type") == "distilbert":
         config = {key: settings[key] for key in _CONFIG if key in settings}
         weights = {
@@ -137,7 +141,7 @@ def distilbert_weights(weights: "Mapping[str, torch.Tensor]") -> "dict[str, torc
     dict of str to torch.Tensor
         The same numbers, with the embedding of token type 0 added to each position's.
     """
-    weights = {key.removeprefix("bert."): tensor for key, tensor in weights.items()}
+    weights = {_today(key.removeprefix("bert.")): tensor for key, tensor in weights.items()}
     token_type = weights["embeddings.token_type_embeddings.weight"][0]
     result = {
         "embeddings.position_embeddings.weight": weights["embeddings.position_embeddings.weight"] + token_type
@@ -150,6 +154,11 @@ def distilbert_weights(weights: "Mapping[str, torch.Tensor]") -> "dict[str, torc
             part, _, kind = rest.rpartition(".")
             result[f"transformer.layer.{number}.{_LAYER_NAMES[part]}.{kind}"] = tensor
     return result
+
+
+def _today(name: str) -> str:
+    """Return today's name of a weight: the first BERTs on the hub have TensorFlow's names for LayerNorm."""
+    return name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
 
 
 def make_classifier(
@@ -211,7 +220,42 @@ def make_tokeniser(vocabulary: Iterable[str], lower_case: bool = True) -> "BertT
     )
 
 
-def write_tiny_checkpoint(folder: str | os.PathLike[str], words: Iterable[str] = (), seed: int = 0) -> Path:
+def with_whole_vocabulary(model: Any, name: str | os.PathLike[str] = MINILM) -> Any:
+    """Give a fine-tuned classifier back the embeddings that pruning left out, as they were pretrained.
+
+    Parameters
+    ----------
+    model : RarityClassifier
+        Lab 3's classifier, fine-tuned from a pruned checkpoint. It stays as it is.
+    name : str or path-like
+        The checkpoint that it was pruned from.
+
+    Returns
+    -------
+    RarityClassifier
+        A classifier with every word piece of the checkpoint: what it would take without pruning.
+    """
+    pretrained = load_checkpoint(name)
+    position = {piece: number for number, piece in enumerate(pretrained.vocabulary)}
+    words = "embeddings.word_embeddings.weight"
+    weights = model.network.distilbert.state_dict()
+    table = pretrained.weights[words].clone()
+    table[[position[piece] for piece in model.vocabulary]] = weights[words]
+    whole = copy.copy(model)
+    whole.vocabulary, whole.lower_case = pretrained.vocabulary, pretrained.lower_case
+    whole.config = model.config | {"vocab_size": len(table)}
+    whole.tokeniser = make_tokeniser(whole.vocabulary, whole.lower_case)
+    whole.network = make_classifier(
+        whole.config, model.network.config.id2label.values(), weights | {words: table}
+    )
+    heads = {key: value for key, value in model.network.state_dict().items() if "distilbert" not in key}
+    whole.network.load_state_dict(heads, strict=False)
+    return whole
+
+
+def write_tiny_checkpoint(
+    folder: str | os.PathLike[str], words: Iterable[str] = (), seed: int = 0, lower_case: bool = True
+) -> Path:
     """Write a checkpoint of two narrow layers with random weights: for tests, where MiniLM would take minutes.
 
     Parameters
@@ -222,6 +266,8 @@ def write_tiny_checkpoint(folder: str | os.PathLike[str], words: Iterable[str] =
         Words for its vocabulary, beside letters, digits and signs.
     seed : int
         Of the weights.
+    lower_case : bool
+        Whether its tokeniser ignores case; otherwise capitals are letters of their own in its vocabulary.
 
     Returns
     -------
@@ -231,7 +277,8 @@ def write_tiny_checkpoint(folder: str | os.PathLike[str], words: Iterable[str] =
     import torch
     from safetensors.torch import save_file
 
-    signs = [chr(code) for code in [*range(33, 65), *range(91, 127), *range(0x430, 0x450)]]
+    capitals = () if lower_case else range(65, 91)
+    signs = [chr(code) for code in [*range(33, 65), *capitals, *range(91, 127), *range(0x430, 0x450)]]
     pieces = [*SPECIALS, *signs, *(f"##{sign}" for sign in signs)]
     pieces += [word for word in dict.fromkeys(word.lower() for word in words) if word not in pieces]
     config = {
@@ -248,7 +295,7 @@ def write_tiny_checkpoint(folder: str | os.PathLike[str], words: Iterable[str] =
     with atomic_folder(folder) as temporary:
         settings = config | {"model_type": "distilbert", "activation": "gelu", "pad_token_id": 0}
         write_json(temporary / "config.json", settings)
-        write_json(temporary / "tokenizer_config.json", {"do_lower_case": True})
+        write_json(temporary / "tokenizer_config.json", {"do_lower_case": lower_case})
         write_text(temporary / "vocab.txt", "\n".join(pieces) + "\n")
         weights = {f"distilbert.{key}": tensor for key, tensor in model.distilbert.state_dict().items()}
         save_file(weights, temporary / _WEIGHTS)

@@ -5,6 +5,7 @@ started again with the same arguments it goes on where it was.
 """
 
 import argparse
+import hashlib
 import importlib.util
 import shutil
 import sys
@@ -42,8 +43,9 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "train" / "rarity", metavar="DIR")
     options = parser.parse_args(argv)
-    module = load_module(rarity_module())
-    model = module.RarityClassifier(
+    if options.out.exists() and not options.out.is_dir():
+        parser.error(f"{options.out} is a file: --out names the folder of the artefact")
+    model = load_module(rarity_module()).RarityClassifier(
         checkpoint=options.checkpoint,
         seed=options.seed,
         max_minutes=options.minutes,
@@ -51,7 +53,7 @@ def main(argv: list[str]) -> int:
     )
     train, test = training_titles()
     # Beside `build/train`, not in the artefact: it may be ten times as large, and goes when training has ended.
-    state = ROOT / "build" / "train" / f"state-of-rarity-{options.seed}"
+    state = ROOT / "build" / "train" / f"state-of-rarity-{_key(options)}"
     print(f"{len(train):,} titles; an interrupted training goes on from {state}", flush=True)
     cpu = time.process_time()
     try:
@@ -82,8 +84,15 @@ def load_module(path: Path) -> ModuleType:
     """Import a file by its path."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for their own module
     spec.loader.exec_module(module)
     return module
+
+
+def _key(options: argparse.Namespace) -> str:
+    """Identify a training: by its settings, and by the code, since weights that a bug has spoilt are no start."""
+    settings = (options.checkpoint, options.seed, options.minutes, options.bfloat16)
+    return hashlib.sha256(repr(settings).encode() + rarity_module().read_bytes()).hexdigest()[:12]
 
 
 def training_titles() -> tuple[pd.DataFrame, pd.DataFrame]:

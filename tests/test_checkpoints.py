@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel
 
 import itemmarket as im
-from itemmarket.checkpoints import distilbert_weights
+from benchmarks._common import lab_modules
+from itemmarket.checkpoints import distilbert_weights, with_whole_vocabulary
 
 TITLES = ["★ Karambit | Doppler (Factory New)", "ak", "StatTrak™ M4A1-S | Hyper Beast FT", "Нож «Бабочка»"]
 
@@ -75,7 +76,27 @@ def test_any_bert_becomes_a_distilbert(tiny, seed):
     config = {"vocab_size": 300, "dim": 32, "n_layers": 3, "n_heads": 4, "hidden_dim": 48}
     checkpoint = im.load_checkpoint(tiny)
     prefixed = {f"bert.{name}": tensor for name, tensor in bert.state_dict().items()}
+    if seed:  # as bert-base-uncased on the hub still has them
+        old = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
+        prefixed = {
+            name.replace(end, old[end]) if (end := ".".join(name.split(".")[-2:])) in old else name: tensor
+            for name, tensor in prefixed.items()
+        }
+        assert any(name.endswith("gamma") for name in prefixed)
     assert_same(bert, distilbert_weights(prefixed), config, batch(checkpoint, ["red box", "k"]))
+
+
+def test_a_pruned_classifier_gets_its_whole_vocabulary_back(tiny):
+    """Titles of pieces that were kept get the same logits; pieces that were not are there again."""
+    checkpoint = im.load_checkpoint(tiny)
+    with lab_modules("lab3_rarity") as modules:
+        model = modules["rarity"].RarityClassifier(checkpoint=str(tiny), max_epochs=1, learning_rate=1e-2)
+        model.fit(["red knife", "knife", "red"], ["Rare", "Epic", "Rare"])
+    whole = with_whole_vocabulary(model, tiny)
+    assert len(model.vocabulary) < len(whole.vocabulary) == len(checkpoint.vocabulary)
+    titles = ["red knife", "b knife", "ждать"]
+    assert (whole.predict_proba(titles) == model.predict_proba(titles)).all()
+    assert "box" in whole.tokeniser.tokenize("red box") and "box" not in model.tokeniser.tokenize("red box")
 
 
 def test_tiny_checkpoint_is_read_back(tiny, tmp_path):
@@ -125,6 +146,10 @@ def other_architecture(folder: Path) -> None:
     (folder / "config.json").write_text('{"model_type": "gpt2"}')
 
 
+def bert_without_its_size(folder: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+
+
 def other_vocabulary(folder: Path) -> None:
     (folder / "vocab.txt").write_text("[PAD]\nred\n")
 
@@ -143,6 +168,7 @@ def other_tokeniser(folder: Path) -> None:
     [
         (spoil_config, "config.json is missing or no JSON"),
         (other_architecture, "holds a 'gpt2'"),
+        (bert_without_its_size, "lacks 'hidden_size'"),
         (other_vocabulary, "do not belong together"),
         (truncated_weights, "no safetensors file"),
         (other_tokeniser, "no vocabulary of word pieces"),

@@ -83,6 +83,15 @@ def test_hidden_titles_are_unseen_listings_of_known_items(modules, hidden):
     assert other["title"].tolist()[:50] != hidden["title"].tolist()[:50]
 
 
+def test_the_product_is_asked_about_titles_that_neither_training_had(modules):
+    reference, checks = modules["reference"], modules["visible_checks"]
+    titles = reference.hidden_product_titles(hidden_seed(LAB))
+    assert len(titles) > 300
+    for train in (training_titles()[0], checks.budget_titles()[0]):
+        assert set(titles["name"]) <= set(training_titles()[0]["name"])
+        assert not set(titles["title"]) & set(train["title"])
+
+
 def test_budget_titles_are_split_by_listing(modules):
     train, test = modules["visible_checks"].budget_titles()
     assert set(test["name"]) <= set(train["name"])

@@ -1,6 +1,5 @@
 """Lecture 4 says what its cells show: each claim of the prose and the exercises."""
 
-import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -31,25 +30,30 @@ def test_the_regex_reads_exact_names_only(lecture):
 def test_known_items_are_recognised_and_unseen_ones_are_not(lecture):
     assert lecture["known"] > 0.96
     assert lecture["unseen"] < lecture["known"] - 0.2
-    by_kind = lecture["by_kind"]["TF-IDF"]
+    by_kind, guess = lecture["by_kind"]["TF-IDF"], lecture["by_kind"]["most frequent class"]
     assert by_kind["stickers"] > 0.9
-    assert by_kind["weapon finishes"] < 0.6
+    assert guess["weapon finishes"] + 0.05 < by_kind["weapon finishes"] < 0.6
+    assert by_kind["weapon finishes"] == pytest.approx(0.5, abs=0.06)
+    assert guess["weapon finishes"] == pytest.approx(1 / 3, abs=0.06)
 
 
 def test_the_print_decides_a_stickers_class_and_the_finish_does_not_a_guns(lecture):
     assert (lecture["prints"].loc[["(paper)", "Holo", "Foil"]].max(axis=1) > 0.95).all()
+    assert lecture["prints"].loc["Gold"].max() < 0.9
     assert lecture["same_class"] < 0.8
+    assert (lecture["classes"]["size"] == 1).mean() > 0.8
 
 
 def test_the_probe_does_not_win(lecture):
-    assert (lecture["gap"] < lecture["spread"]).all()
-    assert lecture["gap"].iloc[-1] < 0
+    gaps = lecture["gaps"].mean()
+    assert (gaps < lecture["chance"]).all()
+    assert gaps.iloc[-1] < 0
 
 
 def test_typos_cost_letters_less_than_word_pieces_and_russian_costs_both(lecture):
     foreign = lecture["foreign"]
     loss = foreign.loc["English"] - foreign
-    assert loss.loc["Typos", "TF-IDF"] < loss.loc["Typos", "MiniLM, probe"]
+    assert loss.loc["Typos", "TF-IDF"] < min(0.15, loss.loc["Typos", "MiniLM, probe"])
     assert (loss.loc["Russian"] > 0.2).all()
 
 
@@ -69,6 +73,7 @@ def test_exercise_1_whole_words(lecture):
 def test_exercise_2_a_few_russian_titles(lecture):
     titles = im.rarity_titles(800, seed=0, items=lecture["items"], spelling="market")
     russian = lecture["questions"]["Russian"]
+    russian = russian[~russian["title"].isin(titles["title"])]
     score = im.TitleTfidf().fit(titles["title"], titles["rarity"]).score(russian["title"], russian["rarity"])
     assert score > lecture["foreign"].loc["Russian", "TF-IDF"] + 0.05
 
@@ -83,4 +88,4 @@ def test_exercise_3_weapon_finishes(lecture):
 
 def test_shares_are_of_enough_titles(lecture):
     assert all(len(table) > 100 for table in lecture["questions"].values())
-    assert np.isclose(lecture["spread"], 0.035, atol=0.002)
+    assert (lecture["chance"] < 0.05).all()

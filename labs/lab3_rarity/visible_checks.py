@@ -49,12 +49,13 @@ def fitted(student, tiny):
     return fit_tiny(student, tiny)
 
 
-def write_tiny(student) -> str:
+def write_tiny(student, name: str = "tiny", lower_case: bool = True) -> str:
     """Write a tiny checkpoint for the student's code, and return its folder."""
     with tempfile.TemporaryDirectory() as folder:
-        for path in sorted(im.write_tiny_checkpoint(Path(folder, "tiny"), WORDS).iterdir()):
-            student.write_file(f"tiny/{path.name}", path.read_bytes())
-    return student.path("tiny")
+        made = im.write_tiny_checkpoint(Path(folder, name), WORDS, lower_case=lower_case)
+        for path in sorted(made.iterdir()):
+            student.write_file(f"{name}/{path.name}", path.read_bytes())
+    return student.path(name)
 
 
 def fit_tiny(student, tiny: str):

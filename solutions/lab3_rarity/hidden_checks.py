@@ -226,6 +226,26 @@ def test_compressed_artefact(student, fitted):
     assert len(student.read_file(f"compressed/{weights[0]}")) < 2 * numbers
 
 
+@pytest.mark.question("artefact", hint="Vocabulary, whether case counts, and sizes go into the artefact.")
+def test_the_checkpoint_is_not_needed(student):
+    """A model is loaded without its checkpoint, knows whether case counts, and its manifest has the metrics.
+
+    A classifier was fitted on a checkpoint that tells capitals apart, saved with metrics, and loaded after the
+    checkpoint had gone; both were asked for the same titles in small letters and in capitals.
+    """
+    folder = write_tiny(student, "cased", lower_case=False)
+    model = student.RarityClassifier(checkpoint=folder, max_epochs=1, learning_rate=1e-2)
+    model.fit(*listings(40, seed=16))
+    model.save(student.path("alone"), metrics={"accuracy": 0.5})
+    titles = ["red box", "RED BOX", "Red Box"]
+    expected = np.asarray(model.predict_proba(titles))
+    student.write_file("cased/config.json", b"{}")
+    found = np.asarray(student.RarityClassifier.load(student.path("alone")).predict_proba(titles))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.abs(found[0] - found[1]).max() > 1e-6
+    assert json.loads(student.read_file("alone/manifest.json"))["metrics"] == {"accuracy": 0.5}
+
+
 @pytest.mark.question("artefact", hint="im.load_artefact checks the hash for you; do not go round it.")
 def test_altered_artefact(student, fitted):
     """An artefact that was altered after it was saved is refused.
@@ -259,7 +279,7 @@ def test_the_product_is_useful(student, margin, lab):
 
     It was asked for new listings of these items.
     """
-    titles = reference.hidden_budget_titles(lab.hidden_seed)
+    titles = reference.hidden_product_titles(lab.hidden_seed)
     value = reference.measure("accuracy", titles, product(student))
     margin("accuracy of the product, some items", value, at_least=lab.thresholds["budget_accuracy"])
 

@@ -30,6 +30,12 @@ def hidden_budget_titles(seed: int) -> pd.DataFrame:
     return unseen(im.rarity_titles(N_TITLES, seed=seed, items=items), visible_checks.budget_titles()[0])
 
 
+@functools.cache
+def hidden_product_titles(seed: int) -> pd.DataFrame:
+    """Return those of :func:`hidden_budget_titles` that the artefact was not trained on either."""
+    return unseen(hidden_budget_titles(seed), training_titles()[0])
+
+
 def measure(name: str, titles: pd.DataFrame, model: Any) -> float:
     """Return a classifier's ``accuracy`` or ``macro-F1`` on titles."""
     truth, found = visible_checks.answers_of(titles).tolist(), list(model.predict(titles["title"].tolist()))

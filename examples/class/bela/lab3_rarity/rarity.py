@@ -248,7 +248,7 @@ class RarityClassifier:
     max_length : int
         Word pieces of a title that are read.
     max_minutes : float, optional
-        Training ends at the end of the epoch, but not later than this.
+        After this long the epoch is cut short and is the last; at least one step is taken.
     bfloat16 : bool
         Whether to compute gradient steps in 16 bits: faster on processors that can, slower on others.
     seed : int
@@ -395,7 +395,8 @@ class RarityClassifier:
         Returns
         -------
         bool
-            True when the best loss lies ``patience`` or more epochs back, or the minutes are used up.
+            True when the best loss lies ``patience`` or more epochs back, or the minutes are used up; never before
+            the first epoch has ended.
         """
         # YOUR CODE HERE
         raise NotImplementedError()
