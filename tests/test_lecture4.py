@@ -1,6 +1,7 @@
 """Lecture 4 says what its cells show: each claim of the prose and the exercises."""
 
 import pytest
+import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -57,10 +58,23 @@ def test_typos_cost_letters_less_than_word_pieces_and_russian_costs_both(lecture
     assert (loss.loc["Russian"] > 0.2).all()
 
 
-def test_the_pretraining_is_worth_something_and_tfidf_is_not_beaten(lecture):
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_random_start_is_not_behind_and_tfidf_is_not_beaten(lecture, seed):
+    """Not by more than chance would make it: a point or two of 159 English titles."""
     tuned = lecture["tuned"].loc["English"]
-    assert (tuned <= tuned["TF-IDF"]).all()
-    assert tuned["from MiniLM"] > tuned["from random"] + 0.03
+    if seed:
+        tuned = tuned.copy()
+        for start, (weights, words_learn) in lecture["starts"].items():
+            torch.manual_seed(seed)
+            network = lecture["make_classifier"](
+                lecture["checkpoint"].config | {"n_layers": 3}, im.CLASSES, weights
+            )
+            lecture["fine_tune"](network, words_learn)
+            tuned[start] = lecture["accuracy"](network, lecture["questions"]["English"])
+    assert tuned.max() - tuned["TF-IDF"] < 0.015
+    assert tuned["random"] > tuned["MiniLM"]
+    assert tuned["random"] > tuned["MiniLM, words kept"] - 0.015
+    assert tuned["random"] > 0.95
 
 
 def test_exercise_1_whole_words(lecture):

@@ -353,7 +353,7 @@ check("documentation")
 # %% [markdown]
 # ## Summary
 #
-# - Transfer brings words, which a random start has to learn from your titles: the fewer titles, the more it is worth.
+# - A pretrained network brings words. Whether they help is an experiment: train from random weights, too (lecture 4).
 # - Prune what the task never says before you train.
 # - Padding, the order of batches, `eval()` and the mask are where code for text goes wrong in silence.
 # - Embeddings are matrices, too: a small model is one whose *largest* part was made small.
