@@ -31,11 +31,20 @@ def main(argv: list[str]) -> int:
         shown = "  ".join(f"{ratio:.4f}" for ratio in ratios)
         print(f"{market:16} {opponent:12} {shown:24} {median:8.4f} {threshold:8.2f}")
         missed += [f"{market} / {opponent}: {median:.4f}"] if median > threshold else []
+    thresholds, ensemble_ratio = load_lab(LAB).thresholds, float(np.median(rows["ensemble_ratios"]))
+    if ensemble_ratio > thresholds["rmse_over_ensemble"]:
+        missed.append(f"ensemble with / without the network: {ensemble_ratio:.4f}")
+    if rows["milliseconds"] > thresholds["milliseconds"]:
+        missed.append(f"one window: {rows['milliseconds']:.1f} ms")
     print(
         f"fit: {np.median(rows['fit_cpu_seconds']):.1f} CPU s; one window: {rows['milliseconds']:.2f} ms",
         end="; ",
     )
-    print(f"a thousand: {rows['milliseconds_for_1000']:.0f} ms; the network's weight: {rows['weights']}")
+    print(
+        f"a thousand: {rows['milliseconds_for_1000']:.0f} ms; the network's weight: {rows['weights']}",
+        end="; ",
+    )
+    print("with it / without:", "  ".join(f"{ratio:.4f}" for ratio in rows["ensemble_ratios"]))
     if real_market() is None:
         print("The real items are not on this machine: see COURSE_REAL_MARKET.")
     rows["ratios"] = {" / ".join(key): value for key, value in rows["ratios"].items()}

@@ -42,7 +42,8 @@ torch.set_num_threads(1)  # small batches gain nothing from a second thread
 # ## Windows
 #
 # A window is thirty consecutive days of one item: log prices, and units sold. The target is the log change of the
-# next day. `im.price_windows` cuts within one item only, never across a gap, and puts NaN before an item's first day.
+# next day. `im.price_windows` cuts within one item only, never across a gap, and puts NaN before an item's first day
+# in the table.
 
 # %%
 prices = im.load_prices()
@@ -52,8 +53,8 @@ print(f"{len(windows):,} windows of {len(np.unique(windows.names))} items")
 print(f"{np.mean(windows.lengths < 30):.1%} are short")
 
 # %% [markdown]
-# Split by time, with an embargo of a day. Windows that begin a few days apart say nearly the same, so every third is
-# enough to train on. For the opponents, who cannot read NaN, short windows are left out for now.
+# Split by time, with an embargo of a day. Windows that begin a few days apart say nearly the same, so every third
+# row is enough to train on. For the opponents, who cannot read NaN, short windows are left out for now.
 
 # %%
 past, future = (windows.take(rows) for rows in im.temporal_split(windows.dates, test_fraction=0.25))
@@ -299,8 +300,8 @@ print(absolute.sort_values().round(3).to_string())
 # %% [markdown]
 # The trees gain from the yardstick as well; the network that reads days in order stays ahead, but look how far the
 # intervals overlap. By the absolute error most of the field is hardly better than persistence, and the means do
-# harm: what they win on spikes they pay for on ordinary days. Only the network with its yardstick gains on both.
-# Whether that is worth a network depends on what an error costs you: smoothing needs no training at all.
+# harm: what they win on spikes they pay for on ordinary days. Only the network with its yardstick gains clearly on
+# both. Whether that is worth a network depends on what an error costs you: smoothing needs no training at all.
 #
 # ## What the units sold are good for
 #
@@ -372,8 +373,8 @@ if real is not None:
 # `python course.py bench forecasting` prints the long table: AutoETS, AutoTheta and AutoARIMA too, the LSTM of
 # lab 2 with three seeds, and what each costs in time. Who wins there? By RMSE, nobody whom you could name in advance.
 # On the bundled market exponential smoothing, which knows one window and has never been trained, ties with the LSTM; on
-# real items AutoTheta, a relative of smoothing, and even the mean of three days do. The seeds of the LSTM differ more
-# than the models do.
+# real items AutoTheta, a relative of smoothing, and even the mean of three days do. There the three seeds of one LSTM
+# lie as far apart as nearly the whole field.
 #
 # Why does a formula of the 1950s tie? RMSE asks one question: how far does a spike fall back? One number per window,
 # chosen by its own past errors, answers it nearly as well as a network. By the absolute error the LSTM is ahead on

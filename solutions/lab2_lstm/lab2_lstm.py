@@ -47,8 +47,8 @@ print(f"{len(train):,} training windows, {len(test):,} hold-out windows from {te
 print("shape of what the network is given:", train.sequences.shape)
 
 # %% [markdown]
-# A few training windows are of items that did not exist yet on their first days. There they hold NaN. Dropping
-# such windows would leave a model that knows nothing of new items, which move most.
+# A few training windows are shorter: the item is new, or our table begins there. Before its first day they hold NaN.
+# Dropping such windows would leave a model that knows nothing of new items.
 
 # %% nbgrader={"grade": false, "grade_id": "young", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["explore"]
 young = train.lengths < 30
@@ -124,7 +124,8 @@ check("network")
 # learned from it, the best weights come back. Two things are new: the network's output is multiplied by the
 # window's spread before it meets the target, and the loss is `robust_loss`, which is given.
 #
-# *Hint*: inputs, lengths, spreads and targets must all be picked by the same batch of positions.
+# *Hint*: inputs, lengths, spreads and targets must all be picked by the same batch of positions. You will need
+# `predict` (task 6) for the validation loss, and the check asks it, too; the two tasks go hand in hand.
 
 # %% nbgrader={"grade": true, "grade_id": "training", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
 check("training")
@@ -135,8 +136,9 @@ check("training")
 # Fill in `predict`. A window must get the same forecast alone, in a batch of a thousand, padded with NaN, or cut to
 # its known days. Production will ask for one window at a time, and wait for it: 100 ms is the limit.
 #
-# And a forecast is never larger than its window's spread. A spike on the last day that falls back whole is a change of
-# one spread; a network that answers more has met a window unlike any it knows, and a few such answers spoil an RMSE.
+# And a forecast is never larger than its window's spread. A spike on the last day of a month that falls back whole is a
+# change of about one spread; a network that answers much more has met a window unlike any it knows, and a few such
+# answers spoil an RMSE. (In windows of two or three days the limit cuts off some of the fall.)
 #
 # *Hint*: `check_windows(X, n_series=...)` compares with what `fit` saw. The forecast is output × spread, the output
 # clipped to ±1 (`np.clip`).
@@ -230,7 +232,7 @@ print(
 # %% nbgrader={"grade": false, "grade_id": "cut", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["explore"]
 {
     days: round(im.rmse_ratio(test.y, model.predict(test.sequences[:, -days:])), 3)
-    for days in (2, 3, 5, 9, 15, 30)
+    for days in (5, 7, 9, 15, 30)
 }
 
 # %% [markdown]

@@ -322,11 +322,11 @@ class LSTMPricePredictor:
     Attributes
     ----------
     validation_losses_ : list of float
-        :func:`robust_loss` on the validation tail after each epoch.
+        :func:`robust_loss` of what :meth:`predict` forecasts for the validation tail, after each epoch.
     best_epoch_ : int
         Index into ``validation_losses_`` of the epoch whose weights the fitted model has.
     y_scale : float
-        Standard deviation of the targets that were trained on (1 where they are all the same).
+        Standard deviation of the targets that were trained on; 1 where they are all the same.
     """
 
     def __init__(
@@ -361,8 +361,8 @@ class LSTMPricePredictor:
         The last ``validation_fraction`` of the windows (at least one) are the validation tail: nothing is
         learned from them, neither weights nor scaling. Windows must therefore come in date order.
 
-        The network's output is a change in units of the window's spread: the forecast is output × spread. The loss
-        reads it as it is while training; :meth:`predict` limits it.
+        The network's output is a change in units of the window's spread: the forecast is output × spread. The
+        training loss reads the output as it is; :meth:`predict`, and so the validation loss, limits it to ±1.
 
         Parameters
         ----------
@@ -391,7 +391,7 @@ class LSTMPricePredictor:
         inputs, _ = window_inputs(X[:-n_tail])
         self.scaler = ChannelScaler().fit(inputs)
         self.n_series = X.ndim - 1
-        self.y_scale = float(y[:-n_tail].std()) or 1.0
+        self.y_scale = float(y[:-n_tail].std()) if np.ptp(y[:-n_tail]) > 0 else 1.0
         self.network = PriceLSTM(inputs.shape[2], self.hidden, self.dropout)
         optimiser = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
         train = [torch.from_numpy(array) for array in (*self._prepare(X[:-n_tail]), y[:-n_tail])]

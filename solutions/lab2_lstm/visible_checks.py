@@ -362,7 +362,8 @@ def market_windows(horizon: int = 1) -> tuple[im.Windows, im.Windows]:
 def split_windows(prices: pd.DataFrame, horizon: int = 1, step: int = 4) -> tuple[im.Windows, im.Windows]:
     """Cut a market table into training and hold-out windows, split by time with an embargo.
 
-    Every fourth window of each item tests, and every twelfth trains: neighbours say almost the same.
+    Every ``step``-th window of each item is kept, and of those to train on about every twelfth day's: neighbours say
+    almost the same.
     """
     windows = im.price_windows(
         prices[prices["date"] >= FIRST_DAY],
@@ -380,12 +381,13 @@ def split_windows(prices: pd.DataFrame, horizon: int = 1, step: int = 4) -> tupl
 def opponent_forecasts() -> tuple[im.Windows, list[np.ndarray]]:
     """Return validation windows, and what the ensemble without a network says of them and of the hold-out.
 
-    The ensemble is the mean of ridge and random forest, trained on the first nine tenths of the training
-    windows; the last tenth, an embargo of a day apart, validates. Both want whole windows, and the hold-out has
-    no others.
+    The ensemble is the mean of ridge and random forest, trained on the first nine tenths of the training days; the
+    last tenth of the windows, which the network's early stopping watches, validates. Both want whole windows, and
+    the hold-out has no others.
     """
     train, test = market_windows()
     past, recent = im.temporal_split(train.dates, test_fraction=0.1)
+    recent = recent[recent >= len(train) - round(0.1 * len(train))]  # none that the network has trained on
     past = past[train.lengths[past] == LENGTH]
     recent = recent[train.lengths[recent] == LENGTH]
     models = [im.RidgeLags(), im.WindowForest(40, max_samples=0.5, n_jobs=2)]

@@ -307,7 +307,7 @@ class LSTMPricePredictor:
     Attributes
     ----------
     validation_losses_ : list of float
-        :func:`robust_loss` on the validation tail after each epoch.
+        :func:`robust_loss` of what :meth:`predict` forecasts for the validation tail, after each epoch.
     best_epoch_ : int
         Index into ``validation_losses_`` of the epoch whose weights the fitted model has.
     y_scale : float
@@ -374,7 +374,7 @@ class LSTMPricePredictor:
         inputs, _ = window_inputs(X[:-n_tail])
         self.scaler = ChannelScaler().fit(inputs)
         self.n_series = X.ndim - 1
-        self.y_scale = float(y[:-n_tail].std()) or 1.0
+        self.y_scale = float(np.std(y[:-n_tail])) if len(np.unique(y[:-n_tail])) > 1 else 1.0
         self.network = PriceLSTM(inputs.shape[2], self.hidden, self.dropout)
         optimiser = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
         front, lengths, spread = self._prepare(X[:-n_tail])

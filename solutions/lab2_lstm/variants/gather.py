@@ -300,7 +300,7 @@ class LSTMPricePredictor(RegressorMixin, BaseEstimator):
     Attributes
     ----------
     validation_losses_ : list of float
-        :func:`robust_loss` on the validation tail after each epoch.
+        :func:`robust_loss` of what :meth:`predict` forecasts for the validation tail, after each epoch.
     best_epoch_ : int
         Index into ``validation_losses_`` of the epoch whose weights the fitted model has.
     y_scale : float
@@ -367,7 +367,10 @@ class LSTMPricePredictor(RegressorMixin, BaseEstimator):
         inputs, _ = window_inputs(X[:-n_tail])
         self.scaler = ChannelScaler().fit(inputs)
         self.n_series = X.ndim - 1
-        self.y_scale = float(y[:-n_tail].std()) or 1.0
+        spread_of_y = torch.from_numpy(
+            y[:-n_tail]
+        ).std()  # of a sample, a thousandth more than of a population
+        self.y_scale = float(spread_of_y) if y[:-n_tail].max() > y[:-n_tail].min() else 1.0
         self.network = PriceLSTM(inputs.shape[2], self.hidden, self.dropout)
         optimiser = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
         train = [torch.from_numpy(array) for array in (*self._prepare(X[:-n_tail]), y[:-n_tail])]

@@ -304,7 +304,7 @@ class LSTMPricePredictor:
         inputs, spread = window_inputs(X)
         self.n_series = X.ndim - 1
         self.scaler = ChannelScaler().fit(inputs[:cut])
-        self.y_scale = float(np.std(y[:cut])) or 1.0
+        self.y_scale = float(np.std(y[:cut])) if min(y[:cut]) < max(y[:cut]) else 1.0
         sequences = to_front(self.scaler.transform(inputs))
         days = known_days(X)
         network = PriceLSTM(inputs.shape[-1], self.hidden, self.dropout)

@@ -258,11 +258,11 @@ class LSTMPricePredictor:
     Attributes
     ----------
     validation_losses_ : list of float
-        :func:`robust_loss` on the validation tail after each epoch.
+        :func:`robust_loss` of what :meth:`predict` forecasts for the validation tail, after each epoch.
     best_epoch_ : int
         Index into ``validation_losses_`` of the epoch whose weights the fitted model has.
     y_scale : float
-        Standard deviation of the targets that were trained on (1 where they are all the same).
+        Standard deviation of the targets that were trained on; 1 where they are all the same.
     """
 
     def __init__(
@@ -297,8 +297,8 @@ class LSTMPricePredictor:
         The last ``validation_fraction`` of the windows (at least one) are the validation tail: nothing is
         learned from them, neither weights nor scaling. Windows must therefore come in date order.
 
-        The network's output is a change in units of the window's spread: the forecast is output × spread. The loss
-        reads it as it is while training; :meth:`predict` limits it.
+        The network's output is a change in units of the window's spread: the forecast is output × spread. The
+        training loss reads the output as it is; :meth:`predict`, and so the validation loss, limits it to ±1.
 
         Parameters
         ----------
