@@ -361,8 +361,9 @@ check("documentation")
 #
 # ## Exercises
 #
-# 1. ★ Train with `n_layers=1`. If it works you should see the time fall by nearly half; what does it cost?
-# 2. ★★ Set `frozen=1`. If it works you should see fewer numbers learn, and a lower accuracy. Why?
+# 1. ★ Train with `n_layers=1`. If it works you should see the time fall. What does it cost in accuracy?
+# 2. ★★ Set `frozen=1`: the embeddings stay as they were pretrained. If it works you should see fewer numbers learn. Guess
+#    first what happens to the accuracy, and repeat it with another seed before you believe it.
 # 3. ★★ Train on `spelling="english"` and test on `"russian"`. If it works you should see what transfer does not bring.
 # 4. ★★★ Round to 4 bits (-7 to 7). If it works you should see half the size; which matrices suffer first?
 #
