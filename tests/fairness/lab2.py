@@ -84,7 +84,7 @@ SUITE = Suite(
     styles=styles.ANY | STYLES,
     slips=SLIPS
     | mistakes.common(
-        POINTS, {"eval": "c", "loss": "b", "spread": "d"}, 0.9, n_tests=25, in_notebook=("reading",)
+        POINTS, {"days": "c", "loss": "b", "spread": "d"}, 0.9, n_tests=25, in_notebook=("reading",)
     ),
     one_each={
         "validation": "hole_accepted",
