@@ -308,10 +308,9 @@ plots.show(plots.accuracies(tuned, title="What the pretraining is worth"))
 # where they are for another purpose, and it takes the network steps to work round that.
 #
 # This is how transfer is measured: the same network, the same titles, the same minutes, and another start. Without it,
-# you would have put MiniLM's good score down to its reading. `python course.py bench rarity` asks again, of networks
-# with many more titles: with sixteen thousand of them the two starts tie. It finds one place where reading pays a
-# little: on *unseen* items, when only some hundred are labelled, MiniLM is a few points ahead of the random start, and
-# level with TF-IDF.
+# you would have put MiniLM's good score down to its reading. `python course.py bench rarity` asks again with sixteen
+# thousand titles, and the two starts tie. It finds one place where reading pays a little: on *unseen* items, when only
+# some hundred are labelled, MiniLM is a few points ahead of the random start, and level with TF-IDF.
 #
 # ## Summary
 #
