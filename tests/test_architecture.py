@@ -25,6 +25,8 @@ COMES_WITH = {
     "urllib3": "requests",
     "talib": None,  # each has an environment of its own
     "statsforecast": None,
+    "torchao": None,
+    "onnxruntime": None,
 }
 FORBIDDEN = {  # what each part must not import; see the design
     "itemmarket": OURS - {"itemmarket"},
