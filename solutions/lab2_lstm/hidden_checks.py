@@ -252,7 +252,7 @@ def test_forecasts_follow_the_spread(student, fitted):
 
 
 @pytest.mark.question("prediction", hint="Forecasts are limited: clip the output to ±1 before × spread.")
-def test_forecasts_are_limited(student):
+def test_no_forecast_is_beyond_the_spread(student):
     """No forecast is larger than its window's spread, in either direction.
 
     Models were trained on changes three times as large as the spread of the windows before them, up and down.
