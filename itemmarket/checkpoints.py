@@ -238,18 +238,15 @@ def with_whole_vocabulary(model: Any, name: str | os.PathLike[str] = MINILM) -> 
     pretrained = load_checkpoint(name)
     position = {piece: number for number, piece in enumerate(pretrained.vocabulary)}
     words = "embeddings.word_embeddings.weight"
-    weights = model.network.distilbert.state_dict()
+    weights = model.network.state_dict()
     table = pretrained.weights[words].clone()
-    table[[position[piece] for piece in model.vocabulary]] = weights[words]
+    table[[position[piece] for piece in model.vocabulary]] = weights[f"distilbert.{words}"]
     whole = copy.copy(model)
     whole.vocabulary, whole.lower_case = pretrained.vocabulary, pretrained.lower_case
     whole.config = model.config | {"vocab_size": len(table)}
     whole.tokeniser = make_tokeniser(whole.vocabulary, whole.lower_case)
-    whole.network = make_classifier(
-        whole.config, model.network.config.id2label.values(), weights | {words: table}
-    )
-    heads = {key: value for key, value in model.network.state_dict().items() if "distilbert" not in key}
-    whole.network.load_state_dict(heads, strict=False)
+    whole.network = make_classifier(whole.config, model.network.config.id2label.values())
+    whole.network.load_state_dict(weights | {f"distilbert.{words}": table})
     return whole
 
 
