@@ -17,7 +17,7 @@ WORKDIR /course
 COPY . .
 RUN python course.py check --help && rm -rf /root/.cache
 
-# Workers are started by the name of Python alone: autograder/container.py.
+# Workers are started by the name of Python alone: autograder/sandbox/container.py.
 ENV PATH="/course/.venv/bin:${PATH}" PYTHONPATH="/course"
 ENTRYPOINT ["python", "course.py"]
 CMD ["--help"]

@@ -65,14 +65,12 @@ VERBS = {
     "check": Verb(
         "LAB: a student's own check, the visible part of the grader's verdict", "autograder.cli:check"
     ),
-    "train": Verb(
-        "rarity: lab 3's classifier on all its titles, up to twenty minutes", "itemmarket.train:main"
-    ),
+    "train": Verb("rarity: lab 3's classifier on all its titles, up to twenty minutes", "labkit.train:main"),
     "notebooks": Verb("execute every lecture notebook and print its seconds", "tasks:notebooks", "lectures"),
-    "data": Verb("build | verify | import | fetch: the catalogue and the market", "itemmarket.cli:data"),
+    "data": Verb("build | verify | import | fetch: the catalogue and the market", "itemmarket.data.cli:data"),
     "release": Verb(
         "derive notebooks and labs from their sources (--to DIR: the student bundle)",
-        "autograder.release:main",
+        "autograder.release.command:main",
         "solutions",
     ),
     "grade": Verb("LAB SUBMITTED: grade a class into --out DIR", "autograder.cli:grade", "solutions"),
@@ -579,7 +577,7 @@ def module_of(package) -> str:  # importlib.metadata.Distribution, not imported 
 def data_files() -> Iterator[tuple[str, str, str]]:
     """Yield a line per data file: is it the one that its checksum names?"""
     try:
-        checksums, paths = import_module("itemmarket.checksums"), import_module("itemmarket.paths")
+        checksums, paths = import_module("itemmarket.data.checksums"), import_module("itemmarket.paths")
         for name, problem in checksums.verify_checksums(paths.data_dir()):
             yield (
                 ("FAIL", f"data/{name} {problem}", "get the file again")

@@ -1,15 +1,11 @@
 """Grades labs without trusting what it grades: a submission runs in one process, its judge in another.
 
-The engine knows no lab. Arrows between its modules point downwards, from the class to the wire::
+The engine knows no lab. Its rooms lie along the way of a submission, and each imports only from those to its right::
 
-    cli -> grade -> pool -> judge -> student -> process -> codec      the judge's side
-             |                |                    |         |
-        gradebook         submission            launch     worker    the submission's side
-        feedback          arrangement
-        report
+    cli -> running -> results, sandbox -> judging -> intake -> worker, labs
 
-How checks see a submission is defined in :mod:`itemmarket.student`, so that a notebook's ``check`` and the
-grader agree.
+``release`` stands beside them and uses ``labs``; ``selftest`` tries what ``sandbox`` holds. How checks see a submission
+is defined in :mod:`labkit`, so that a notebook's ``check`` and the grader agree.
 """
 
 import sys

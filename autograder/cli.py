@@ -10,24 +10,24 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from autograder.graded import explanation
-from autograder.isolation import MODES, OFF_WARNING, IsolationError, launcher, resolve
-from autograder.judge import Verdict, judge
-from autograder.lab import OWN_TESTS, Lab, LabError, load_lab
-from autograder.submission import SubmissionsError, read_submission
-from itemmarket.checks import CheckFileError
-from itemmarket.own_tests import announce_mutation, describe_own_tests
-
-ROOT = Path(__file__).resolve().parent.parent
+from autograder.intake.submission import SubmissionsError, read_submission
+from autograder.judging.judge import judge
+from autograder.judging.verdict import Verdict
+from autograder.labs.definition import OWN_TESTS, Lab, LabError, load_lab
+from autograder.results.explain import explanation
+from autograder.sandbox.choose import MODES, OFF_WARNING, IsolationError, launcher, resolve
+from itemmarket.paths import ROOT
+from labkit.own_tests import announce_mutation, describe_own_tests
+from labkit.runner import CheckFileError
 
 
 def grade(argv: list[str]) -> int:
     """Grade a class; return 0 when the grader dealt with every submission, whatever their scores."""
-    from autograder.exports import RosterError, read_roster
-    from autograder.grade import grade_class
-    from autograder.gradebook import GradebookError
-    from autograder.pool import JudgesError
-    from autograder.table import LiveTable, printable
+    from autograder.results.gradebook import GradebookError
+    from autograder.results.lms_csv import RosterError, read_roster
+    from autograder.running.grade_class import grade_class
+    from autograder.running.progress import LiveTable, printable
+    from autograder.running.terms import JudgesError
 
     parser = argparse.ArgumentParser(prog="course.py grade", description="Grade the submissions of a lab.")
     add = parser.add_argument
@@ -45,13 +45,17 @@ def grade(argv: list[str]) -> int:
     add(
         "--roster", metavar="CSV", type=Path, help="Canvas's gradebook or Moodle's worksheet, to be filled in"
     )
-    add("--pattern", metavar="REGEX", help="how the ZIP names students and files (see autograder/collect.py)")
+    add(
+        "--pattern",
+        metavar="REGEX",
+        help="how the ZIP names students and files (see autograder/intake/lms_zip.py)",
+    )
     add("--resume", action="store_true", help="go on with a grading that was ended: keep its verdicts")
     add("--isolation", choices=MODES, default="auto", help="of submissions (default: the strongest there is)")
     add("--self-test", action="store_true", help="try escapes on this machine, print what holds, and end")
     options = parser.parse_intermixed_args(argv)  # options may stand between LAB and SUBMITTED
     if options.self_test:
-        from autograder.selftest import self_test
+        from autograder.selftest.selftest import self_test
 
         return self_test()
     if options.submitted is None:
@@ -137,7 +141,7 @@ def check(argv: list[str]) -> int:
 
 def _tell_github(lab: Lab, verdict: Verdict) -> None:
     """Append the result to the summary of a run of GitHub Actions, and print Classroom's points."""
-    from autograder.classroom import classroom_notices, job_summary
+    from autograder.results.github import classroom_notices, job_summary
 
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(path).open("a", encoding="utf-8") as file:
@@ -168,7 +172,7 @@ def _collected(submitted: Path, lab: Lab, out: Path, pattern: str | None) -> Pat
     """Return the folder of the submissions: unpacked, where an LMS gave a ZIP."""
     if submitted.suffix.lower() != ".zip":
         return submitted
-    from autograder.collect import collect
+    from autograder.intake.lms_zip import collect
 
     return collect(submitted, lab, out / ".grading" / lab.name / "collected", pattern)
 

@@ -20,9 +20,9 @@ from textwrap import indent
 import psutil
 from nbformat import NotebookNode
 
-from autograder.lab import OWN_TESTS, Lab, Question
-from autograder.markers import stub_module
-from autograder.notebooks import notebook_bytes, role
+from autograder.labs.definition import OWN_TESTS, Lab, Question
+from autograder.labs.markers import stub_module
+from autograder.labs.notebooks import notebook_bytes, role
 
 BEGIN, END = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
 
@@ -97,9 +97,9 @@ import pathlib
 import subprocess
 import sys
 
-from itemmarket.own_tests import OwnTests
+from labkit.own_tests import OwnTests
 
-ran = subprocess.run([sys.executable, "-m", "itemmarket.own_tests", ".", "{module}"], capture_output=True, text=True)
+ran = subprocess.run([sys.executable, "-m", "labkit.own_tests", ".", "{module}"], capture_output=True, text=True)
 outcome = json.loads(ran.stdout.splitlines()[-1])
 round({points} * OwnTests.of(pathlib.Path("{module}.py"), outcome, {threshold}).share, 2)
 """

@@ -20,7 +20,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from torchao.quantization import Int8DynamicActivationInt8WeightConfig, Int8WeightOnlyConfig, quantize_
 
 from benchmarks._common import lab_modules
-from itemmarket.train import milliseconds_alone
+from itemmarket.evaluation.timing import milliseconds_alone
 
 SINGLE = 200
 TORCHAO = {

@@ -20,9 +20,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks._common import BUILD, real_market, record
-from itemmarket.features import LOOKBACK, FeatureExtractor
-from itemmarket.index import market_index
-from itemmarket.prices import validate_prices
+from itemmarket.features.extractor import FeatureExtractor
+from itemmarket.features.table import LOOKBACK
+from itemmarket.market.index import market_index
+from itemmarket.market.prices import validate_prices
 
 REAL_ROWS = 1_080_979
 TALIB = "TA-Lib==0.8.2"
@@ -110,7 +111,7 @@ def _market(rows: int | None) -> tuple[pd.DataFrame, str]:
     if file:
         prices, source = validate_prices(pd.read_parquet(file)), "the real market history"
     else:
-        from itemmarket.simulator import simulate_market  # seconds of work that is rarely needed
+        from itemmarket.simulation.simulator import simulate_market  # seconds of work that is rarely needed
 
         prices = simulate_market(n_items=1500, start="2022-01-01", end="2024-12-31", seed=0).head(REAL_ROWS)
         prices, source = (

@@ -26,7 +26,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 import itemmarket as im
 from benchmarks._common import BUILD, lab_modules, real_market, record
-from itemmarket.metrics import interval_over_items
+from itemmarket.evaluation.metrics import interval_over_items
 
 STATSFORECAST = "statsforecast==2.1.1"
 SEEDS = (0, 1, 2)

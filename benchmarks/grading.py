@@ -20,9 +20,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from autograder.lab import Lab, load_lab
-from autograder.markers import stub_module
-from autograder.notebooks import notebook_bytes
+from autograder.labs.definition import Lab, load_lab
+from autograder.labs.markers import stub_module
+from autograder.labs.notebooks import notebook_bytes
 from benchmarks._common import BUILD, ROOT, record
 from benchmarks._nbgrader_lab import autograde, make_nbgrader_course
 
@@ -264,8 +264,8 @@ def grade(lab: Lab, submitted: Path) -> Graded:
 
 def _grade_here(folder: Path, submitted: Path, out: Path) -> int:
     """Grade one class in this process and print what :class:`Graded` holds."""
-    from autograder import grade as grading
-    from autograder.store import Store
+    from autograder.running import grade_class as grading
+    from autograder.running.store import Store
 
     feedback = 0.0
     write_feedback = grading.write_feedback

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 import itemmarket as im
-from autograder.lab import load_lab
-from autograder.secret import hidden_seed
+from autograder.labs.definition import load_lab
+from autograder.labs.secret import hidden_seed
 from benchmarks._common import ROOT, lab_modules, record
 
 LAB = ROOT / "solutions" / "lab1_mlp"

@@ -10,8 +10,8 @@ import pandas as pd
 import torch
 
 import itemmarket as im
-from autograder.lab import load_lab
-from autograder.secret import hidden_seed
+from autograder.labs.definition import load_lab
+from autograder.labs.secret import hidden_seed
 from benchmarks._common import ROOT, lab_modules, real_market, record
 
 LAB = ROOT / "solutions" / "lab2_lstm"

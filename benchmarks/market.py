@@ -15,13 +15,13 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
 
 from benchmarks._common import real_market, record
-from itemmarket.baselines import MovingAverage, Persistence, RidgeLags, WindowForest
-from itemmarket.metrics import rmse
-from itemmarket.prices import load_prices
-from itemmarket.simulator import simulate_market
-from itemmarket.splits import temporal_split
-from itemmarket.stylised import BANDS, compare_facts, price_band, stylised_facts
-from itemmarket.windows import price_windows
+from itemmarket.datasets.splits import temporal_split
+from itemmarket.datasets.windows import price_windows
+from itemmarket.evaluation.metrics import rmse
+from itemmarket.market.prices import load_prices
+from itemmarket.models.baselines import MovingAverage, Persistence, RidgeLags, WindowForest
+from itemmarket.simulation.simulator import simulate_market
+from itemmarket.simulation.stylised import BANDS, compare_facts, price_band, stylised_facts
 
 WINDOW = 60
 """Days in a window that the classifier judges."""

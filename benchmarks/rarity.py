@@ -29,11 +29,11 @@ from sklearn.metrics import accuracy_score, f1_score
 
 import itemmarket as im
 from benchmarks._common import BUILD, ROOT, lab_modules, record
-from itemmarket.artefacts import load_artefact
 from itemmarket.atomic import atomic_folder, write_json, write_text
-from itemmarket.catalogue import CLASSES
-from itemmarket.checkpoints import MINILM, load_checkpoint, make_classifier, with_whole_vocabulary
-from itemmarket.train import milliseconds_alone
+from itemmarket.evaluation.timing import milliseconds_alone
+from itemmarket.market.catalogue import CLASSES
+from itemmarket.models.artefacts import load_artefact
+from itemmarket.titles.checkpoints import MINILM, load_checkpoint, make_classifier, with_whole_vocabulary
 
 LAB = "lab3_rarity"
 CELLS = BUILD / "bench" / "rarity-cells"

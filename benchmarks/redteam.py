@@ -17,9 +17,9 @@ from typing import Any
 
 import nbformat
 
-from autograder.exports import safe_cell
-from autograder.isolation import resolve
-from autograder.lab import Lab, load_lab
+from autograder.labs.definition import Lab, load_lab
+from autograder.results.grades_csv import safe_cell
+from autograder.sandbox.choose import resolve
 from benchmarks._common import BUILD, ROOT, record
 from benchmarks._nbgrader_lab import autograde, make_nbgrader_course
 

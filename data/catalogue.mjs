@@ -1,5 +1,5 @@
 // Prints what the catalogue needs of @ianlucas/cs2-lib as JSON: `node catalogue.mjs FOLDER`, where FOLDER is the
-// unpacked package. Facts only, one object per item; names, kinds and rules are itemmarket/catalogue_build.py's.
+// unpacked package. Facts only, one object per item; names, kinds and rules are itemmarket/data/catalogue_build.py's.
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 

@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
+"""The folder that holds the packages: of the repository, of a student's bundle, or where they were installed."""
+
 
 def data_dir() -> Path:
     """Return the folder with the catalogue and the bundled market.
@@ -10,4 +13,4 @@ def data_dir() -> Path:
     It is ``data/`` beside the package, or what the environment variable ``ITEMMARKET_DATA`` names.
     """
     override = os.environ.get("ITEMMARKET_DATA")
-    return Path(override) if override else Path(__file__).resolve().parent.parent / "data"
+    return Path(override) if override else ROOT / "data"

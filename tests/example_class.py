@@ -11,7 +11,7 @@ from typing import ClassVar
 import pytest
 
 from autograder import cli
-from autograder.lab import Lab, load_lab
+from autograder.labs.definition import Lab, load_lab
 
 FULL = 30
 MISSING = {"fatima", "goran", "jun"}  # who hand in lab 1 only

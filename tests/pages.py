@@ -9,7 +9,7 @@ import pytest
 from axe_selenium_python import Axe
 from selenium import webdriver
 
-from tests.test_formgrader import CHROMIUM, FLAGS
+from tests.autograder.results.test_formgrader import CHROMIUM, FLAGS
 
 PHONE, DESK = 360, 1200
 

@@ -128,10 +128,11 @@ class SmallCourse:
         shutil.copy(course.__file__, folder)
         for path, text in {
             "itemmarket/__init__.py": "",
-            "itemmarket/cli.py": VERB,
+            "itemmarket/data/cli.py": VERB,
             "backend.py": BACKEND,
             "pyproject.toml": PYPROJECT,
         }.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text, encoding="utf-8")
         self.pin("alpha==1.0")
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "COURSE_"))}

@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 import course
-from itemmarket.checkpoints import write_tiny_checkpoint
-from itemmarket.checksums import verify_checksums
+from itemmarket.data.checksums import verify_checksums
+from itemmarket.titles.checkpoints import write_tiny_checkpoint
 
 SVG = "{http://www.w3.org/2000/svg}"
 TEXT = (course.ROOT / "README.md").read_text(encoding="utf-8")
@@ -151,7 +151,8 @@ def check_env_is_content(root: Path, tmp_path: Path) -> None:
 
 
 def pytest_gets_the_arguments(root: Path, tmp_path: Path) -> None:
-    assert re.search(r"^=+ \d+ passed in .*=$", succeed(root, "test", "tests/test_names.py").splitlines()[-1])
+    printed = succeed(root, "test", "tests/itemmarket/market/test_names.py")
+    assert re.search(r"^=+ \d+ passed in .*=$", printed.splitlines()[-1])
 
 
 PROOFS = {
@@ -163,7 +164,7 @@ PROOFS = {
     "train rarity": train_writes_an_artefact,
     "release --to build/bundle": bundle_is_a_course_of_its_own,
     "release": release_is_idempotent,
-    "test tests/test_names.py": pytest_gets_the_arguments,
+    "test tests/itemmarket/market/test_names.py": pytest_gets_the_arguments,
     "bench": bench_lists_the_benchmarks,
     "check_env": check_env_is_content,
 }

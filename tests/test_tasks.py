@@ -82,7 +82,10 @@ def test_run_stops_at_the_step_that_failed(
         ([], ["tests", "lectures", "--nbmake"]),
         (["--long"], ["--long", "tests", "lectures", "--nbmake"]),
         (["-k", "names"], ["-k", "names", "tests", "lectures"]),
-        (["tests/test_names.py::test_one"], ["tests/test_names.py::test_one"]),
+        (
+            ["tests/itemmarket/market/test_names.py::test_one"],
+            ["tests/itemmarket/market/test_names.py::test_one"],
+        ),
     ],
 )
 def test_test_hands_everything_to_one_pytest(
@@ -98,7 +101,7 @@ def test_test_hands_everything_to_one_pytest(
 
 
 def test_test_fails_when_nothing_was_checked(capfd: pytest.CaptureFixture[str]) -> None:
-    assert tasks.test(["tests/test_names.py", "-k", "no_such_check"]) == 5
+    assert tasks.test(["tests/itemmarket/market/test_names.py", "-k", "no_such_check"]) == 5
     assert "nothing was checked" in capfd.readouterr().err
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import itemmarket as im
-from itemmarket.docstrings import numpydoc_errors
+from labkit.documentation import numpydoc_errors
 
 FIRST_DAY = "2023-01-01"  # two years are enough, and train in seconds
 MIN_VOLUME = 30  # units a day in the median; below that a day's mean price is mostly noise

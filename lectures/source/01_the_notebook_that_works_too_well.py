@@ -30,7 +30,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import train_test_split
 
 import itemmarket as im
-from itemmarket import plots
+from itemmarket.evaluation import plots
 
 SEED = 0
 

@@ -35,8 +35,8 @@ from sklearn.linear_model import LinearRegression
 from torch import nn
 
 import itemmarket as im
-from itemmarket import plots
-from itemmarket.metrics import interval_over_items
+from itemmarket.evaluation import plots
+from itemmarket.evaluation.metrics import interval_over_items
 
 SEED = 0
 

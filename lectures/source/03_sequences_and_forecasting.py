@@ -33,7 +33,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from torch import nn
 
 import itemmarket as im
-from itemmarket import plots
+from itemmarket.evaluation import plots
 
 SEED = 0
 torch.set_num_threads(1)  # small batches gain nothing from a second thread

@@ -32,8 +32,8 @@ import torch
 from sklearn.linear_model import LogisticRegression
 
 import itemmarket as im
-from itemmarket import plots
-from itemmarket.checkpoints import load_checkpoint, make_classifier, make_tokeniser
+from itemmarket.evaluation import plots
+from itemmarket.titles.checkpoints import load_checkpoint, make_classifier, make_tokeniser
 
 SEED = 0
 

@@ -32,7 +32,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import itemmarket as im
-from itemmarket.labs import check
+from labkit import check
 
 import mlp
 from visible_checks import make_forest, market_rows

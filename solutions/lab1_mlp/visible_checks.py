@@ -10,7 +10,7 @@ import pytest
 from sklearn.ensemble import RandomForestRegressor
 
 import itemmarket as im
-from itemmarket.docstrings import numpydoc_errors
+from labkit.documentation import numpydoc_errors
 
 
 def linear_rows(n: int, k: int = 4, noise: float = 0.1, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -30,7 +30,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import itemmarket as im
-from itemmarket.labs import check
+from labkit import check
 
 import lstm
 from visible_checks import market_windows, opponent_forecasts

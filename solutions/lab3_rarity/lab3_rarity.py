@@ -35,9 +35,9 @@ import numpy as np
 import pandas as pd
 
 import itemmarket as im
-from itemmarket.checkpoints import with_whole_vocabulary
-from itemmarket.labs import check
-from itemmarket.train import milliseconds_alone
+from itemmarket.evaluation.timing import milliseconds_alone
+from itemmarket.titles.checkpoints import with_whole_vocabulary
+from labkit import check
 
 import rarity
 from visible_checks import BUDGET, DISTILBERT_BASE, answers_of, budget_titles

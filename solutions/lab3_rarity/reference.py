@@ -8,8 +8,8 @@ import pandas as pd
 from sklearn.metrics import accuracy_score, f1_score
 
 import itemmarket as im
-from itemmarket.titles import title_items
-from itemmarket.train import training_titles
+from itemmarket.titles.listings import title_items
+from itemmarket.titles.split import training_titles
 
 import visible_checks
 

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 import itemmarket as im
-from itemmarket.docstrings import numpydoc_errors
-from itemmarket.titles import title_items
+from itemmarket.titles.listings import title_items
+from labkit.documentation import numpydoc_errors
 
 # What the grader trains your classifier on, and how: less than a minute of computing time on one thread.
 BUDGET_TITLES = 1000

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from autograder.lab import Lab
+from autograder.labs.definition import Lab
 from tests.fairness.mistakes import own_tests
 from tests.fairness.styles import add_cells, answer, change, variant, without_hints
 from tests.fairness.submissions import Files

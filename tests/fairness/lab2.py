@@ -1,6 +1,6 @@
 """Lab 2: styles and mistakes that fit its LSTM only, beside those of any lab."""
 
-from autograder.lab import Lab
+from autograder.labs.definition import Lab
 from tests.conftest import ROOT
 from tests.fairness import mistakes, styles
 from tests.fairness.styles import change, variant

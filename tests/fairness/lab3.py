@@ -1,6 +1,6 @@
 """Lab 3: styles and mistakes that fit its classifier only, beside those of any lab."""
 
-from autograder.lab import Lab
+from autograder.labs.definition import Lab
 from tests.conftest import ROOT
 from tests.fairness import mistakes, styles
 from tests.fairness.styles import answer, change, variant

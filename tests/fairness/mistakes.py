@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Mapping
 
-from autograder.lab import Lab
+from autograder.labs.definition import Lab
 from tests.fairness.styles import answer, change
 from tests.fairness.submissions import Files
 from tests.fairness.suite import Mistake, Style

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.lab import Lab
+from autograder.labs.definition import Lab
 from tests.fairness.submissions import Files, edited, with_cells
 from tests.fairness.suite import Style
 

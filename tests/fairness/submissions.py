@@ -7,16 +7,18 @@ from pathlib import Path
 
 import nbformat
 
-from autograder.derive import release_notebooks
-from autograder.isolation import launcher, resolve
-from autograder.judge import Verdict, judge, preloadable
-from autograder.lab import Lab
-from autograder.launch import Launch
-from autograder.markers import BEGIN, END
-from autograder.student import RemoteWorkspace
-from autograder.submission import Submission, read_submission
-from itemmarket.checks import run_checks
-from itemmarket.student import Student
+from autograder.intake.submission import Submission, read_submission
+from autograder.judging.judge import judge
+from autograder.judging.remote_workspace import RemoteWorkspace
+from autograder.judging.verdict import Verdict
+from autograder.labs.definition import Lab
+from autograder.labs.markers import BEGIN, END
+from autograder.labs.preload import preloadable
+from autograder.release.derive import release_notebooks
+from autograder.sandbox.choose import launcher, resolve
+from autograder.worker.launch import Launch
+from labkit.runner import run_checks
+from labkit.student import Student
 
 Files = dict[str, str | bytes]
 """A submission's files by name; an artefact's are bytes."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autograder.lab import Lab, load_lab
+from autograder.labs.definition import Lab, load_lab
 from tests.fairness.submissions import Files, without_markers
 
 Style = Callable[[Lab, Files], Files]

@@ -12,7 +12,7 @@ import re
 
 import pytest
 
-from autograder.feedback import write_feedback
+from autograder.results.feedback import write_feedback
 from tests.fairness import lab0, lab1, lab2, lab3
 from tests.fairness.submissions import (
     Files,

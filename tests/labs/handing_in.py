@@ -7,9 +7,9 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.derive import release_notebooks
-from autograder.lab import Lab, load_lab
-from autograder.markers import stub_module
+from autograder.release.derive import release_notebooks
+from autograder.labs.definition import Lab, load_lab
+from autograder.labs.markers import stub_module
 
 FOLDER = Path(__file__).parent / "lab0_slope"
 

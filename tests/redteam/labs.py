@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from autograder.lab import Lab, load_lab
-from autograder.launch import Launch
+from autograder.labs.definition import Lab, load_lab
+from autograder.worker.launch import Launch
 from tests.conftest import ROOT
 from tests.fairness.submissions import Files, hand_in, launches, points_for, solve
 

@@ -28,9 +28,9 @@ def modules_patched(desk: Desk) -> None:
     """A right answer leaves numpy, the helper package, paths and builtins broken for whoever shares the process."""
     desk.right(
         """
-        import builtins, random, sys, itemmarket, itemmarket.workspace, itemmarket.checks
+        import builtins, random, sys, itemmarket, labkit.workspace, labkit.runner
         answer = self.slope * x + self.intercept
-        for module in (np, np.linalg, random, itemmarket, itemmarket.workspace, itemmarket.checks):
+        for module in (np, np.linalg, random, itemmarket, labkit.workspace, labkit.runner):
             for name, value in list(vars(module).items()):
                 if callable(value) and not name.startswith("__"):
                     setattr(module, name, None)

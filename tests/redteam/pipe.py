@@ -33,15 +33,15 @@ def codec_patched(desk: Desk) -> None:
             __hash__ = None
         def _patch():
             import sys
-            import itemmarket.workspace as workspace
-            worker, codec = sys.modules.get("__main__"), sys.modules.get("autograder.codec")
+            import labkit.workspace as workspace
+            worker, codec = sys.modules.get("__main__"), sys.modules.get("autograder.worker.codec")
             encode = codec.encode
             codec.CodecError = ArithmeticError
             codec.MAX_STRUCTURE = codec.MAX_ARRAYS = 10**12
             workspace.to_plain = lambda value, refer, depth=0: True
             two = {"type": "passed", "mro": ["builtins.ValueError"], "message": "two"}
             workspace.describe = lambda error, folder: two
-            for module in (worker, codec, sys.modules.get("autograder.worker")):
+            for module in (worker, codec, sys.modules.get("autograder.worker.serve")):
                 if hasattr(module, "encode"):
                     module.encode = lambda answer: encode({"n": answer["n"], "value": True, "passed": True})
         try:

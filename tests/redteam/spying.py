@@ -95,7 +95,8 @@ def objects_of_the_grader(desk: Desk) -> None:
         f"""
         import gc, sys
         names = ("hidden", "secret", "Lab", "Verdict", "Submission", "Gradebook")
-        for module in ("hidden_checks", "reference", "visible_checks", "autograder.judge", "autograder.secret"):
+        engine = ("autograder.judging.judge", "autograder.labs.secret")
+        for module in ("hidden_checks", "reference", "visible_checks", *engine):
             if module in sys.modules:
                 raise ValueError(module)
         for thing in gc.get_objects():

@@ -19,8 +19,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from autograder.exports import safe_cell
-from autograder.isolation import resolve
+from autograder.results.grades_csv import safe_cell
+from autograder.sandbox.choose import resolve
 from tests.labs.handing_in import FOLDER
 from tests.redteam.catalogue import CASES, Case, first_of_each_category
 from tests.redteam.classroom import Seat, write_class, write_earlier

@@ -4,7 +4,7 @@
 # %% nbgrader={"grade": false, "grade_id": "setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import slope
 
-from itemmarket.labs import check
+from labkit import check
 
 print(slope.__doc__)
 

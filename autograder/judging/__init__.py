@@ -1,0 +1,1 @@
+"""The verdict on one submission: checks, own tests, planted bugs."""

@@ -1,0 +1,1 @@
+"""What people get: grades, feedback, the report, the gradebook, files for platforms."""

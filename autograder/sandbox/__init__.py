@@ -1,0 +1,1 @@
+"""What shuts a worker in: the strongest means that this machine has."""

@@ -1,0 +1,1 @@
+"""Tries on this machine what a hostile submission would try, and says what holds."""

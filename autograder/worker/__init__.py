@@ -1,0 +1,1 @@
+"""The student's process, and the pipe by which the judge talks to it."""

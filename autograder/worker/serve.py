@@ -1,0 +1,131 @@
+"""The untrusted side: loads one submission, answers the judge's requests over a pipe, and dies.
+
+Started as ``python -m autograder.worker.serve``. Requests arrive on standard input and answers leave on standard
+output; both are moved to private descriptors before any student code runs. What that code prints goes to
+standard error, which the judge drains and caps, so nothing that is printed can be taken for an answer.
+"""
+
+import argparse
+import contextlib
+import importlib
+import os
+import signal
+import sys
+import types
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+from autograder.worker.codec import encode, read_frame
+from autograder.worker.watch import Watch
+from itemmarket.paths import ROOT
+from labkit.workspace import Workspace, describe
+
+
+class WorkerWorkspace(Workspace):
+    """A workspace that is a process of its own: it also runs the notebook and the student's tests."""
+
+    def do_run_cell(self, name: str, source: str) -> None:
+        """Run one code cell of the notebook in the process's ``__main__``."""
+        from autograder.worker.cells import run_cell
+
+        if sys.modules["__main__"].__dict__ is not self.names:
+            main = types.ModuleType("__main__")
+            self.names = main.__dict__
+            sys.modules["__main__"] = main
+        run_cell(name, source, self.names)
+
+    def do_run_tests(self, **options: Any) -> dict[str, Any]:
+        """Run the student's own tests under coverage, before anything else has imported the module."""
+        from labkit.own_tests import run_tests
+
+        return run_tests(self.folder, self.module, **options)
+
+
+def serve(requests: BinaryIO, answers: BinaryIO, workspace: Workspace, watch: Watch | None = None) -> None:
+    """Answer requests until the judge closes the pipe.
+
+    A request is ``{n, operation, arguments}``; its answer ``{n, value}`` or ``{n, error}`` (see
+    :func:`labkit.workspace.describe`), and ``events`` where there were any (see :mod:`autograder.worker.watch`).
+    """
+    running = False
+
+    def interrupt(*signal_and_frame: object) -> None:
+        if running:  # between calls the judge's signal has come too late and must do nothing
+            raise KeyboardInterrupt("the time for this call is over")
+
+    signal.signal(signal.SIGINT, interrupt)
+    while True:
+        try:
+            request = read_frame(requests)
+        except EOFError:
+            return
+        answer = {"n": request["n"]}
+        try:
+            running = True
+            value = workspace.answer(request["operation"], request["arguments"])
+            running = False
+            frame = encode({**answer, "value": value, **_events(watch)})
+        except BaseException as error:  # also SystemExit and KeyboardInterrupt: exit() costs only its call
+            running = False
+            frame = encode({**answer, "error": describe(error, workspace.folder), **_events(watch)})
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):  # the student may have closed or replaced them
+                stream.flush()
+        answers.write(frame)
+        answers.flush()
+
+
+def _events(watch: Watch | None) -> dict[str, list[str]]:
+    events = watch.take() if watch else []
+    return {"events": [event.encode("utf-8", "replace").decode() for event in events]} if events else {}
+
+
+def private_pipe() -> tuple[BinaryIO, BinaryIO]:
+    """Move the protocol off descriptors 0 and 1, and send prints to descriptor 2."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
+    return requests, answers
+
+
+def limit_resources(memory_bytes: int) -> None:
+    """Set limits that student code cannot lift again, where the platform has them; the judge watches too."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    for name, value in {"RLIMIT_AS": memory_bytes, "RLIMIT_FSIZE": 2**30, "RLIMIT_CORE": 0}.items():
+        with contextlib.suppress(AttributeError, ValueError, OSError):  # macOS refuses RLIMIT_AS
+            resource.setrlimit(getattr(resource, name), (value, value))
+
+
+def run(folder: str, module: str, preload: Sequence[str] = ()) -> None:
+    """Serve one submission on this process's standard streams; never returns."""
+    requests, answers = private_pipe()
+    sys.path[:] = [folder, *(path for path in sys.path if path != str(ROOT))]
+    for name in preload:
+        with contextlib.suppress(Exception):  # it fails again, with a message, where the student imports it
+            importlib.import_module(name)
+    serve(requests, answers, WorkerWorkspace(folder, module), Watch(folder))
+    os._exit(0)  # no student thread or exit handler delays the end
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Serve one submission without a sandbox, or in a container."""
+    parser = argparse.ArgumentParser(prog="autograder.worker.serve")
+    parser.add_argument("folder")
+    parser.add_argument("module")
+    parser.add_argument("--memory", type=int, required=True, metavar="BYTES")
+    parser.add_argument("--preload", nargs="*", default=[], metavar="MODULE")
+    options = parser.parse_args(argv)
+    limit_resources(options.memory)
+    run(options.folder, options.module, options.preload)
+
+
+if __name__ == "__main__":
+    main()

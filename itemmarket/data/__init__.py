@@ -1,0 +1,1 @@
+"""Where data come from: archives, downloads, checksums, the catalogue built anew."""

@@ -1,0 +1,1 @@
+"""Rows and windows to learn from, and honest splits of them."""

@@ -1,0 +1,1 @@
+"""What a forecaster is told about an item on a day."""

@@ -1,0 +1,1 @@
+"""Listings' titles, and what reads an item's rarity out of them."""
