@@ -20,11 +20,11 @@ WORKFLOW = ".github/workflows/check.yml"
 # What `course.py check` imports, and nothing else of the engine.
 ENGINE = {
     "": ("__init__", "cli"),
-    "labs": ("__init__", "definition", "schema", "planted_bugs", "notebooks"),
+    "labs": ("__init__", "definition", "schema", "planted_bugs", "notebooks", "preload"),
     "intake": ("__init__", "submission", "arrangement"),
     "worker": ("__init__", "codec", "serve", "cells", "watch", "launch", "process"),
     "sandbox": ("__init__", "choose", "bubblewrap", "confine", "zygote", "container"),
-    "judging": ("__init__", "judge", "remote_workspace", "own_tests"),
+    "judging": ("__init__", "judge", "verdict", "remote_workspace", "own_tests"),
     "results": ("__init__", "explain", "github"),
 }
 SOURCES = (

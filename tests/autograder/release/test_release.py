@@ -76,7 +76,8 @@ def sources(root, tmp_path) -> Path:
 @pytest.fixture
 def course(sources, root, monkeypatch) -> Path:
     """The same with all that a bundle takes along; the verb works there."""
-    copy(root / "itemmarket", sources / "itemmarket")
+    for package in ("itemmarket", "labkit"):
+        copy(root / package, sources / package)
     copy(root / "autograder", sources / "autograder")
     copy(root / "data", sources / "data")
     for name in ("course.py", "requirements.txt", "constraints.txt", "pyproject.toml"):
