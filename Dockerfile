@@ -1,4 +1,4 @@
-# The course with everything in it: for grading on macOS and Windows, in a cluster, and for whoever has no Python.
+# The course with everything in it: for grading on macOS and Windows, in a cluster, and for everybody who has no Python.
 #   docker build -t itemmarket-course .
 #   docker run --rm itemmarket-course check_env
 FROM python:3.11-slim-bookworm
@@ -15,7 +15,7 @@ ENV COURSE_TORCH_INDEX=${COURSE_TORCH_INDEX}
 
 WORKDIR /course
 COPY . .
-RUN python course.py check --help && rm -rf /root/.cache
+RUN python course.py data verify && rm -rf /root/.cache
 
 # Workers are started by the name of Python alone: autograder/sandbox/container.py.
 ENV PATH="/course/.venv/bin:${PATH}" PYTHONPATH="/course"

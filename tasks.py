@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree
 
-from course import BUILD, PYTHON, ROOT, call
+from course_environment import BUILD, PYTHON, ROOT, call
 
 BUDGET_SECONDS = 300  # of a whole notebook, and of one cell unless its metadata says `execution.timeout`
 

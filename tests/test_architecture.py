@@ -10,7 +10,7 @@ import pytest
 
 from autograder.sandbox import bubblewrap
 
-OURS = {"autograder", "benchmarks", "course", "itemmarket", "labkit", "tasks", "tests"}
+OURS = {"autograder", "benchmarks", "course", "course_environment", "itemmarket", "labkit", "tasks", "tests"}
 # What stands beside a lab's notebook, which imports it.
 LAB_FILES = {"lstm", "mlp", "rarity", "slope", "reference", "visible_checks"}
 OTHER_NAMES = {
@@ -37,7 +37,7 @@ FORBIDDEN = {  # what each part must not import; see the design
     "lectures/source": OURS - {"itemmarket"},
     "solutions": OURS - {"itemmarket", "labkit"},
     "examples": OURS - {"itemmarket"},
-    "benchmarks": {"course", "tasks", "tests"},
+    "benchmarks": {"course", "course_environment", "tasks", "tests"},
 }
 # The rooms of a package, floor by floor: a room imports from lower floors only, and every room stands here.
 FLOORS = {

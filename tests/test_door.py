@@ -1,4 +1,4 @@
-"""The door: course.py sets up, mends and enters an environment, and says in one sentence why it cannot.
+"""The command line: course.py sets up, repairs and enters an environment, or says in one sentence why it cannot.
 
 The checks run the real file in a small course of its own, whose pins are wheels made here: no network.
 """
@@ -30,6 +30,7 @@ import psutil
 import pytest
 
 import course
+import course_environment
 
 BASE_PYTHON = getattr(sys, "_base_executable", sys.executable)
 
@@ -120,12 +121,13 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class SmallCourse:
-    """A copy of the door in a folder with pins of its own."""
+    """A copy of the command line in a folder with pins of its own."""
 
     def __init__(self, folder: Path, wheels: Path) -> None:
         self.folder, self.venv = folder, folder / ".venv"
         (folder / "itemmarket").mkdir(parents=True)
-        shutil.copy(course.__file__, folder)
+        for module in (course, course_environment):
+            shutil.copy(module.__file__, folder)
         for path, text in {
             "itemmarket/__init__.py": "",
             "itemmarket/data/cli.py": VERB,
@@ -154,7 +156,7 @@ class SmallCourse:
         return [BASE_PYTHON, str(self.folder / "course.py"), *arguments]
 
     def start(self, *arguments: str, **env: str | None) -> subprocess.CompletedProcess[str]:
-        """Start the door and wait; a variable given as None is taken away."""
+        """Start the command line and wait; a variable given as None is taken away."""
         changed = {key: value for key, value in {**self.env, **env}.items() if value is not None}
         return subprocess.run(
             self.command(*arguments),
@@ -252,6 +254,48 @@ def test_a_copy_lists_only_the_verbs_that_it_has(fresh: SmallCourse) -> None:
     text = fresh.start("--help").stdout
     assert "  data " in text
     assert "  grade " not in text
+
+
+@pytest.mark.parametrize(
+    "arguments", [["lab"], ["check_env"], ["run"], ["test"], ["notebooks"], ["bench"], ["data"]], ids=" ".join
+)
+def test_help_that_needs_no_package_installs_nothing(
+    root: Path, tmp_path: Path, arguments: list[str]
+) -> None:
+    """The repository's own modules, in a copy without an environment."""
+    copy = tmp_path / "copy"
+    unwanted = shutil.ignore_patterns("__pycache__", "*.parquet")
+    for name in ("itemmarket", "benchmarks"):
+        shutil.copytree(root / name, copy / name, ignore=unwanted)
+    (copy / "lectures").mkdir()
+    for name in ("course.py", "course_environment.py", "tasks.py", *course_environment.PINS):
+        shutil.copy(root / name, copy)
+    result = subprocess.run(
+        [BASE_PYTHON, "-I", str(copy / "course.py"), *arguments, "--help"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"usage: course.py {arguments[0]}")
+    assert not (copy / ".venv").exists()
+
+
+def test_help_of_a_verb_that_needs_packages_sets_up(fresh: SmallCourse) -> None:
+    (fresh.folder / "itemmarket/data/cli.py").write_text(f"import alpha\n{VERB}", encoding="utf-8")
+    result = fresh.start("data", "0", "--help")
+    assert json.loads(result.stdout)["argv"] == ["0", "--help"]
+    assert Path(json.loads(result.stdout)["prefix"]) == fresh.venv
+
+
+def test_what_makes_the_environment_imports_only_the_standard_library() -> None:
+    for module in (course, course_environment):
+        tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+        names = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+        names |= {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
+        found = {name.partition(".")[0] for name in names}
+        assert found - {"course_environment"} <= sys.stdlib_module_names, module
 
 
 def older_pythons() -> Iterator[str]:
@@ -380,7 +424,7 @@ def assert_whole(small: SmallCourse) -> None:
     """Start, and check that every installed file has the size that its package recorded."""
     installed = packages_of(small.start("data"))
     assert {"alpha", "large", "itemmarket", "pip"} <= set(installed)
-    assert all(course.is_whole(info) for info in small.packages.glob("*.dist-info"))
+    assert all(course_environment.is_whole(info) for info in small.packages.glob("*.dist-info"))
     assert len(list((small.packages / "large").glob("part_*.py"))) == 900
     assert small.start("data").stderr == ""
 
@@ -412,7 +456,9 @@ def test_only_the_door_killed_while_pip_goes_on(small: SmallCourse) -> None:
     pip.suspend()
     try:
         with (small.folder / "build" / "setup.lock").open("a+b") as file:
-            assert not course.try_lock(file.fileno())  # the next start waits as long as this pip lives
+            assert not course_environment.try_lock(
+                file.fileno()
+            )  # the next start waits as long as this pip lives
     finally:
         pip.resume()
     assert_whole(small)
@@ -451,14 +497,14 @@ def test_a_moved_or_dead_environment_is_made_again(small: SmallCourse, tmp_path:
 
 def course_stamp(small: SmallCourse) -> Path:
     """Return the file that marks a complete environment."""
-    return small.venv / course.STAMP.name
+    return small.venv / course_environment.STAMP.name
 
 
 # ---------------------------------------------------------------- failures in a sentence
 
 
 def last_line(result: subprocess.CompletedProcess[str]) -> str:
-    """Return the sentence with which the door gave up, and check that it is all there is."""
+    """Return the sentence with which the command line gave up, and check that it is all there is."""
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     line = result.stderr.splitlines()[-1]
@@ -508,7 +554,7 @@ def test_a_full_disk_under_the_log(small: SmallCourse) -> None:
     ],
 )
 def test_what_the_system_refuses(error: OSError, words: str) -> None:
-    assert course.explain_os_error(error).startswith(words)
+    assert course_environment.explain_os_error(error).startswith(words)
 
 
 @pytest.mark.parametrize(
@@ -530,7 +576,7 @@ def test_what_the_system_refuses(error: OSError, words: str) -> None:
     ],
 )
 def test_causes_are_told_apart(output: str, words: str) -> None:
-    sentence = course.explain(output, "installing packages")
+    sentence = course_environment.explain(output, "installing packages")
     assert words in sentence
     assert "\n" not in sentence
 
@@ -587,14 +633,14 @@ def test_check_env_tells_a_healthy_package_from_a_broken_one(small: SmallCourse)
 
 def test_check_env_looks_at_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ITEMMARKET_DATA", str(tmp_path))
-    (no_list,) = course.data_files()
+    (no_list,) = course_environment.data_files()
     assert (no_list[0], "checksums" in no_list[1]) == ("FAIL", True)
     for name in ("good", "bad"):
         (tmp_path / name).write_bytes(b"prices")
     digest = hashlib.sha256(b"prices").hexdigest()
     (tmp_path / "checksums.txt").write_text(f"{digest}  bad\n{digest}  good\n", encoding="utf-8")
     (tmp_path / "bad").write_bytes(b"others")
-    bad, good = course.data_files()
+    bad, good = course_environment.data_files()
     assert good == ("OK", "data/good", "")
     assert bad[0] == "FAIL"
     assert bad[1].startswith("data/bad has sha256")
@@ -604,14 +650,14 @@ def test_check_env_looks_at_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ("name", "module"), [("scikit-learn", "sklearn"), ("pytest-xdist", "xdist"), ("rich", "rich")]
 )
 def test_distributions_are_imported_under_their_own_name(name: str, module: str) -> None:
-    assert course.module_of(distribution(name)) == module
+    assert course_environment.module_of(distribution(name)) == module
 
 
 # ---------------------------------------------------------------- progress
 
 
 def test_progress_follows_pips_lines() -> None:
-    progress = course.Progress()
+    progress = course_environment.Progress()
     assert str(progress) == ""
     lines = [
         "Collecting torch==2.13.0",

@@ -28,7 +28,8 @@ ENGINE = {
     "results": ("__init__", "explain", "github"),
 }
 SOURCES = (
-    *("course.py", "requirements.txt", "constraints.txt", "pyproject.toml", ".gitignore", ".gitattributes"),
+    *("course.py", "course_environment.py", "requirements.txt", "constraints.txt", "pyproject.toml"),
+    *(".gitignore", ".gitattributes"),
     *("LICENSE*", "itemmarket/**/*.py", "labkit/*.py"),
     *("data/catalogue.*", "data/market.*", "data/checksums.txt"),
     *(Path("autograder", room, f"{name}.py").as_posix() for room, names in ENGINE.items() for name in names),

@@ -80,7 +80,8 @@ def course(sources, root, monkeypatch) -> Path:
         copy(root / package, sources / package)
     copy(root / "autograder", sources / "autograder")
     copy(root / "data", sources / "data")
-    for name in ("course.py", "requirements.txt", "constraints.txt", "pyproject.toml"):
+    entry = ("course.py", "course_environment.py")
+    for name in (*entry, "requirements.txt", "constraints.txt", "pyproject.toml"):
         shutil.copy(root / name, sources / name)
     monkeypatch.setattr(command, "ROOT", sources)
     return sources
@@ -330,7 +331,8 @@ def test_what_cannot_be_released_changes_nothing(course, capsys, file, old, new,
 
 def test_bundle_holds_what_students_need(bundle):
     names = set(snapshot(bundle))
-    assert {"course.py", "README.md", "requirements.txt", "constraints.txt", "pyproject.toml"} <= names
+    assert {"course.py", "course_environment.py", "README.md"} <= names
+    assert {"requirements.txt", "constraints.txt", "pyproject.toml"} <= names
     assert {"itemmarket/__init__.py", "data/catalogue.parquet", "lectures/01_number.ipynb"} <= names
     assert {f"labs/lab0_slope/{name}" for name in LAB_FILES} <= names
     assert {name for name in names if name.startswith("autograder/")} == engine()

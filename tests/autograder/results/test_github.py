@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import course
+import course_environment
 from autograder import cli
 from autograder.release.bundle import WORKFLOW, bundle_files
 from autograder.release.derive import derive, load_labs
@@ -60,13 +61,13 @@ def test_it_is_pinned_bounded_and_least_privileged(workflow, job):
 
 def test_it_runs_what_exists(root, job):
     (run,) = [step["run"] for step in job["steps"] if "run" in step]
-    python, door, verb, lab, option = shlex.split(run)
-    assert (python, door, lab) == ("python3", "course.py", "$LAB")
+    python, entry, verb, lab, option = shlex.split(run)
+    assert (python, entry, lab) == ("python3", "course.py", "$LAB")
     assert verb in course.VERBS and not course.VERBS[verb].needs
     (name,) = re.findall(r"'(\w+)'", job["env"]["LAB"])
     assert (root / "solutions" / name).is_dir()
     (keys,) = [step["with"]["key"] for step in job["steps"] if "cache" in step.get("uses", "")]
-    assert re.findall(r"'([\w.]+)'", keys) == list(course.PINS)
+    assert re.findall(r"'([\w.]+)'", keys) == list(course_environment.PINS)
     with pytest.raises(SystemExit) as ended:
         cli.check([name, option, "--no-such-option"])
     assert ended.value.code == 2
