@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from itemmarket.errors import MarketDataError
+from itemmarket.market.bundled import bundled_file
 from itemmarket.market.names import KINDS, WEARS, parse_name
 from itemmarket.paths import data_dir
 
@@ -99,7 +100,7 @@ def load_catalogue() -> pd.DataFrame:
     Raises
     ------
     MarketDataError
-        If the file is missing, cannot be read, or is not a catalogue.
+        If the file is missing, cannot be read, or is not a catalogue, or there is no data folder at all.
     """
     return _read(*_path_and_stamp()).copy()
 
@@ -180,7 +181,7 @@ def rarity_of(names: Iterable[str]) -> np.ndarray:
 
 def _path_and_stamp() -> tuple[Path, int]:
     """Return where the file lies and when it was changed last: the key of the caches below."""
-    path = catalogue_path()
+    path = bundled_file(catalogue_path().name)
     try:
         return path, path.stat().st_mtime_ns
     except OSError as error:

@@ -15,7 +15,7 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 
 from itemmarket.errors import MarketDataError
-from itemmarket.paths import data_dir
+from itemmarket.market.bundled import bundled_file
 
 GAMES = ("cs2", "dota2", "tf2", "rust")
 COLUMNS = ("name", "date", "price", "volume")
@@ -158,9 +158,10 @@ def load_prices(path: str | os.PathLike[str] | None = None) -> pd.DataFrame:
     Raises
     ------
     MarketDataError
-        The file is missing, is not parquet, lacks a column or breaks the schema.
+        The file is missing, is not parquet, lacks a column or breaks the schema, or no path is given and
+        there is no data folder.
     """
-    file = data_dir() / "market.parquet" if path is None else Path(path)
+    file = bundled_file("market.parquet") if path is None else Path(path)
     cure = "python course.py data build" if path is None else "python course.py data import SOURCE --out FILE"
     if not file.is_file():
         raise MarketDataError(f"no market at {file}: make it with `{cure}`")

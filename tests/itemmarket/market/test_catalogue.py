@@ -23,6 +23,7 @@ from itemmarket.market.catalogue import (
     rarity_of,
 )
 from itemmarket.market.names import KINDS, WEARS, parse_names
+from itemmarket.market.prices import load_prices
 
 
 @pytest.fixture(scope="module")
@@ -242,6 +243,15 @@ def assert_refused_with_the_cure() -> None:
 
 def test_missing_file(elsewhere: Path) -> None:
     assert_refused_with_the_cure()
+
+
+def test_no_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ITEMMARKET_DATA", str(tmp_path / "absent"))
+    for use in (load_catalogue, load_prices, lambda: rarity_of(["★ Karambit"])):
+        with pytest.raises(
+            MarketDataError, match=r"^there is no data folder at .*absent: set .*ITEMMARKET_DATA"
+        ):
+            use()
 
 
 def test_truncated_file(elsewhere: Path, root: Path) -> None:
