@@ -15,7 +15,7 @@ from autograder.judging.judge import judge
 from autograder.judging.verdict import Verdict
 from autograder.labs.definition import OWN_TESTS, Lab, LabError, load_lab
 from autograder.results.explain import explanation
-from autograder.sandbox.choose import MODES, OFF_WARNING, IsolationError, launcher, resolve
+from autograder.sandbox.choose import MODES, OFF_WARNING, IsolationError, launcher, resolve, warnings
 from itemmarket.paths import ROOT
 from labkit.own_tests import announce_mutation, describe_own_tests
 from labkit.runner import CheckFileError
@@ -57,12 +57,12 @@ def grade(argv: list[str]) -> int:
     if options.self_test:
         from autograder.selftest.selftest import self_test
 
-        return self_test()
+        return self_test(options.isolation)
     if options.submitted is None:
         parser.error("LAB and SUBMITTED are needed")
     try:
-        if not options.scheduler and resolve(options.isolation) == "off":
-            print(f"grade: WARNING: {OFF_WARNING}", file=sys.stderr)
+        for warning in warnings(resolve(options.isolation)) if not options.scheduler else ():
+            print(f"grade: WARNING: {warning}", file=sys.stderr)
         lab = load_lab(_find_lab(options.lab, ["solutions"]))
         out = options.out or ROOT / "build" / "grades" / lab.name
         roster = read_roster(options.roster) if options.roster else None

@@ -97,7 +97,10 @@ def _as_array(value: Any) -> np.ndarray | None:
     if (torch := sys.modules.get("torch")) and isinstance(value, torch.Tensor):
         value = value.detach().cpu().resolve_conj().resolve_neg()
         return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
-    if (pandas := sys.modules.get("pandas")) and isinstance(value, (pandas.Series, pandas.Index)):
+    pandas = sys.modules.get("pandas")
+    if type(pandas) is ModuleType and isinstance(
+        value, (pandas.Series, pandas.Index)
+    ):  # not one yet to be loaded
         return value.to_numpy()
     return None
 

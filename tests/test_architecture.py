@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autograder.sandbox import bubblewrap
+from autograder.sandbox import view
 
 OURS = {"autograder", "benchmarks", "course", "course_environment", "itemmarket", "labkit", "tasks", "tests"}
 # What stands beside a lab's notebook, which imports it.
@@ -127,7 +127,7 @@ def test_little_is_taken_from_the_helper_package(root, package):
 
 def test_judges_stay_out_of_the_workers_view():
     """What a worker can read holds nothing that judges."""
-    own = {path for path in bubblewrap._OWN if path.startswith("autograder/")}
+    own = {path for path in view._OWN if path.startswith("autograder/")}
     assert own and not {
         path for path in own if re.search("judging|intake|running|results|labs/|process|launch", path)
     }

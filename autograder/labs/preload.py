@@ -7,11 +7,15 @@ from autograder.labs.definition import Lab
 from autograder.labs.notebooks import role
 
 
-def preloadable(lab: Lab) -> list[str]:
-    """Return what the lab's module, its notebook's setup and its visible checks import, but not each other."""
-    sources: list[str | bytes] = [cell.source for cell in lab.notebook.cells if role(cell) == "setup"]
+def preloadable(lab: Lab, module_only: bool = False) -> list[str]:
+    """Return what the lab's module, its notebook's setup and its visible checks import, but not each other.
+
+    With ``module_only`` what the module imports: all that the many runs of a student's own tests need.
+    """
+    cells = [] if module_only else [cell for cell in lab.notebook.cells if role(cell) == "setup"]
+    sources: list[str | bytes] = [cell.source for cell in cells]
     names: dict[str, None] = {}
-    for path in (lab.folder / f"{lab.module}.py", lab.visible_checks):
+    for path in (lab.folder / f"{lab.module}.py", *([] if module_only else [lab.visible_checks])):
         with contextlib.suppress(OSError):  # in a released lab the module is the student's file
             sources.append(path.read_bytes())
     for source in sources:

@@ -22,8 +22,21 @@ ENGINE = {
     "": ("__init__", "cli"),
     "labs": ("__init__", "definition", "schema", "planted_bugs", "notebooks", "preload"),
     "intake": ("__init__", "submission", "arrangement"),
-    "worker": ("__init__", "codec", "serve", "cells", "watch", "launch", "process"),
-    "sandbox": ("__init__", "choose", "bubblewrap", "confine", "zygote", "container"),
+    "worker": ("__init__", "codec", "serve", "lazy", "cells", "watch", "launch", "process"),
+    "sandbox": (
+        *(
+            "__init__",
+            "choose",
+            "view",
+            "bubblewrap",
+            "kernel",
+            "confine",
+            "zygote",
+            "forked",
+            "warmed",
+            "container",
+        ),
+    ),
     "judging": ("__init__", "judge", "verdict", "remote_workspace", "own_tests"),
     "results": ("__init__", "explain", "github"),
 }

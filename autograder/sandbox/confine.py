@@ -1,34 +1,27 @@
-"""What the kernel is asked to forbid a worker: namespaces, mounts, landlock, seccomp and resource limits.
+"""What a worker is forbidden: each layer alone would stop most attempts, and a hole in one is no hole in all of them.
 
-Linux only. :func:`detach` and :func:`confine` run in a process that has just been forked and holds no code of
-a student yet. Each layer alone would stop most attempts; a hole in one is no hole in all of them.
+Linux only. These functions run in a process that has just been forked and holds no code of a student yet.
 
-Sources: namespaces(7), mount(2), landlock(7), seccomp(2), capabilities(7), setrlimit(2).
+Sources: namespaces(7), landlock(7), seccomp(2), capabilities(7), setrlimit(2).
 """
 
-import ctypes
+import functools
 import os
 import resource
-import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import pyseccomp  # loads libseccomp, and raises a RuntimeError where that is missing
+from autograder.sandbox import kernel
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_CLONE_NEW = {
-    "ns": 0x00020000,
-    "cgroup": 0x02000000,
-    "uts": 0x04000000,
-    "ipc": 0x08000000,
-    "user": 0x10000000,
-    "pid": 0x20000000,
-    "net": 0x40000000,
-}
-_MS_NOSUID, _MS_NODEV, _MS_NOEXEC = 2, 4, 8
-_PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 24, 38
-_CAPABILITY_VERSION_3 = 0x20080522
-_LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446  # the same number on every architecture
+try:
+    import pyseccomp
+
+    NO_SECCOMP = ""
+except (
+    ImportError,
+    RuntimeError,
+) as _error:  # it loads libseccomp, and raises a RuntimeError where that is missing
+    NO_SECCOMP = f"no filter of system calls: {_error} (package libseccomp2)"
 
 # Calls that reach the kernel's administration, other processes, or kernel code with a history of holes.
 _FORBIDDEN = (
@@ -43,88 +36,81 @@ _FORBIDDEN = (
     *("uselib", "userfaultfd", "vhangup", "vmsplice"),
 )
 
+# Without namespaces these reach what other processes share: memory, queues, and servers behind a socket's file.
+_SHARED = ("connect", "mq_open", "msgget", "semget", "shmget")
 
-def detach(uid: int) -> None:
-    """Leave every namespace of the calling process; its next child is the first of a new process namespace.
+NO_LANDLOCK = "" if kernel.landlock_version() else "no landlock: the kernel has none, or it is switched off"
+
+
+def lacks() -> list[str]:
+    """Return which layers this machine cannot give, a sentence each; the others hold without them."""
+    return [lack for lack in (NO_LANDLOCK, NO_SECCOMP) if lack]
+
+
+def move_in(uid: int, private: Sequence[str], disk_bytes: int) -> None:
+    """Give the calling process, the first of its namespaces, folders and a ``/proc`` of its own.
 
     Parameters
     ----------
     uid : int
-        Who the child will be; root needs no user namespace, and an ordinary user can be nobody but itself.
+        Who the worker is; root becomes that user.
+    private : sequence of str
+        Folders that become empty ones of the worker's own.
+    disk_bytes : int
+        What fits into each.
     """
-    kinds = dict(_CLONE_NEW)
-    if os.geteuid() == 0:
-        del kinds["user"]
-        _call("unshare", sum(kinds.values()))
-        return
-    group = os.getegid()
-    _call("unshare", sum(kinds.values()))
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-    Path("/proc/self/gid_map").write_text(f"{group} {group} 1")
-
-
-def confine(
-    uid: int,
-    folder: str,
-    private: list[str],
-    memory_bytes: int,
-    disk_bytes: int,
-    cpu_seconds: int,
-    processes: int,
-) -> None:
-    """Shut the calling process in, as ``uid``: afterwards nothing can be undone.
-
-    Each of the folders in ``private``, of which ``folder`` is where it goes on, becomes an empty one of its
-    own, and nothing else can be written. The limits are those of :class:`autograder.worker.launch.WorkerSpec`.
-
-    Raises
-    ------
-    OSError
-        If the kernel refuses one of the layers; the message says which.
-    """
+    kernel.make_private()
     root = os.geteuid() == 0
-    group = uid if root else os.getegid()
-    memory_bytes += _virtual_bytes()  # what the zygote imported costs the student nothing
+    gid = uid if root else os.getegid()
+    options = f"size={disk_bytes},nr_inodes=20000,mode=0700,uid={uid},gid={gid}"
     for path in private:
-        _mount("tmpfs", path, f"size={disk_bytes},nr_inodes=20000,mode=0700,uid={uid},gid={group}")
+        kernel.mount("tmpfs", path, "tmpfs", kernel.NOSUID | kernel.NODEV, options)
     try:
-        _mount("proc", "/proc", "hidepid=invisible")
+        flags = kernel.NOSUID | kernel.NODEV | kernel.NOEXEC
+        kernel.mount("proc", "/proc", "proc", flags, "hidepid=invisible")
     except OSError:  # inside a container /proc is masked, and the kernel lets nobody mount it again
-        _mount("tmpfs", "/proc", "size=0,mode=0555")
-    for capability in range(64):
-        _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails past the last one that the kernel knows
+        kernel.mount("tmpfs", "/proc", "tmpfs", options="size=0,mode=0555")
     if root:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
-    _call("capset", (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0), (ctypes.c_uint32 * 6)())
-    os.chdir(folder)
-    _limit(memory_bytes, disk_bytes, cpu_seconds, processes)
-    _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    _landlock(writable=[*private, "/dev/null", "/dev/zero", "/dev/full"])
-    _FILTER.load()
 
 
-def landlock_version() -> int:
-    """Return the version of landlock's interface, 0 where the kernel has none."""
-    return max(0, _libc.syscall(_LANDLOCK_CREATE, None, 0, 1))
+def confine(readable: Sequence[str], writable: Sequence[str], limits: Mapping[str, int], alone: bool) -> None:
+    """Shut the calling process in, with each layer that this machine has: afterwards nothing can be undone.
+
+    Parameters
+    ----------
+    readable, writable : sequence of str
+        The files and folders that stay in reach.
+    limits : mapping of str to int
+        From :func:`resource_limits`.
+    alone : bool
+        Whether the process has namespaces of its own.
+
+    Raises
+    ------
+    OSError
+        If the kernel refuses a layer that it has.
+    """
+    limit(limits)
+    kernel.drop_powers()
+    if not NO_LANDLOCK:
+        kernel.landlock(readable, writable)
+    if (rules := filter_of_calls(alone)) is not None:
+        rules.load()
 
 
-def _call(function: str, *arguments: object) -> None:
-    if getattr(_libc, function)(*arguments) < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{function}: {os.strerror(number)}")
+def resource_limits(memory_bytes: int, disk_bytes: int, cpu_seconds: int, processes: int) -> dict[str, int]:
+    """Return the limits of a :class:`~autograder.worker.launch.WorkerSpec` by their names in setrlimit(2).
 
-
-def _mount(kind: str, folder: str, options: str) -> None:
-    flags = _MS_NOSUID | _MS_NODEV | (_MS_NOEXEC if kind == "proc" else 0)
-    _call("mount", kind.encode(), folder.encode(), kind.encode(), flags, options.encode())
-
-
-def _limit(memory_bytes: int, disk_bytes: int, cpu_seconds: int, processes: int) -> None:
-    limits = {
-        "RLIMIT_AS": memory_bytes,
+    Raises
+    ------
+    OSError
+        Where Linux's ``/proc`` is missing.
+    """
+    return {
+        "RLIMIT_AS": memory_bytes + _virtual_bytes(),  # what the zygote imported costs the student nothing
         "RLIMIT_CPU": cpu_seconds,
         "RLIMIT_FSIZE": disk_bytes,
         "RLIMIT_NPROC": processes,
@@ -133,6 +119,10 @@ def _limit(memory_bytes: int, disk_bytes: int, cpu_seconds: int, processes: int)
         "RLIMIT_MEMLOCK": 2**20,
         "RLIMIT_MSGQUEUE": 2**16,
     }
+
+
+def limit(limits: Mapping[str, int]) -> None:
+    """Set resource limits, which cannot be lifted again."""
     for name, value in limits.items():
         resource.setrlimit(getattr(resource, name), (value, value))
 
@@ -142,43 +132,20 @@ def _virtual_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
-def _landlock(writable: list[str]) -> None:
-    """Read and run anything that is visible, write below ``writable`` only, no TCP, no signals to others."""
-    version = landlock_version()
-    if not version:
-        raise OSError("landlock: the kernel has none, or it is switched off")
-    # Rights by the version of the interface that brought them, see landlock(7).
-    execute, write_file, read_file, read_dir = 1, 2, 4, 8
-    known = (1 << 13) - 1
-    known |= (1 << 13 if version >= 2 else 0) | (1 << 14 if version >= 3 else 0)
-    known |= 1 << 15 if version >= 5 else 0
-    tcp, scopes = (3 if version >= 4 else 0), (3 if version >= 6 else 0)
-    attributes = struct.pack("=QQQ", known, tcp, scopes)[: 8 if version < 4 else 16 if version < 6 else 24]
-    ruleset = _libc.syscall(_LANDLOCK_CREATE, attributes, len(attributes), 0)
-    if ruleset < 0:
-        raise OSError(ctypes.get_errno(), "landlock: no ruleset")
-    on_files = execute | write_file | read_file | (known & (1 << 14)) | (known & (1 << 15))
-    rules = [("/", execute | read_file | read_dir)]
-    rules += [(path, known if Path(path).is_dir() else known & on_files) for path in writable]
-    for path, rights in rules:
-        handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        _call("syscall", _LANDLOCK_ADD, ruleset, 1, struct.pack("=Qi", rights, handle), 0)
-        os.close(handle)
-    _call("syscall", _LANDLOCK_RESTRICT, ruleset, 0)
-    os.close(ruleset)
-
-
-def _make_filter() -> pyseccomp.SyscallFilter:
-    """Return what forbids the calls that no lab needs: they fail with EPERM, and end nothing.
+@functools.cache
+def filter_of_calls(alone: bool) -> "pyseccomp.SyscallFilter | None":
+    """Return what forbids the calls that no lab needs: they fail with EPERM, and end nothing. None without libseccomp.
 
     It is made once, before forking, because that costs milliseconds.
     """
+    if NO_SECCOMP:
+        return None
     fails = pyseccomp.ERRNO(1)  # EPERM
     rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
-    for name in _known(_FORBIDDEN):
+    for name in _known(_FORBIDDEN if alone else _FORBIDDEN + _SHARED):
         # glibc falls back to clone, whose flags can be looked at, when clone3 seems not to exist.
         rules.add_rule(pyseccomp.ERRNO(38) if name == "clone3" else fails, name)
-    for flag in _CLONE_NEW.values():
+    for flag in kernel.NAMESPACES.values():
         rules.add_rule(fails, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, flag, flag))
     unix, terminal_input = 1, 0x5412
     rules.add_rule(fails, "socket", pyseccomp.Arg(0, pyseccomp.NE, unix))
@@ -191,6 +158,3 @@ def _known(names: tuple[str, ...]) -> Iterator[str]:
     for name in names:
         if pyseccomp.resolve_syscall(pyseccomp.system_arch(), name) >= 0:
             yield name
-
-
-_FILTER = _make_filter()

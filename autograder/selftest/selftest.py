@@ -14,9 +14,9 @@ from rich.table import Table
 
 from autograder.judging.remote_workspace import RemoteWorkspace
 from autograder.labs.schema import Limits
-from autograder.sandbox import bubblewrap, container
+from autograder.sandbox import choose
 from autograder.selftest import escapes
-from autograder.worker.launch import Launch, WorkerSpec, plain_process
+from autograder.worker.launch import Launch, WorkerSpec
 from itemmarket.paths import ROOT
 from labkit.student import Student, StudentError, SubmissionError
 
@@ -59,15 +59,26 @@ def try_escapes(launch: Launch) -> Iterator[tuple[str, str | None]]:
     yield _title("survive"), _survivors(launch)
 
 
-def self_test() -> int:
-    """Try everything under the strongest isolation of this machine, print what holds; return 0 when all does."""
+def self_test(mode: str = "auto") -> int:
+    """Try everything under an isolation of this machine, print what holds; return 0 when all does.
+
+    Parameters
+    ----------
+    mode : str
+        One of :data:`autograder.sandbox.choose.MODES`: by default the strongest.
+    """
     console = Console()
-    for name, lack in (("full", bubblewrap.available()), ("container", container.available())):
-        console.print(f"{name}: {lack or 'available'}", markup=False, soft_wrap=True)
-    if not bubblewrap.available():
-        with bubblewrap.Zygote([]) as zygote:
-            return _print_table(console, zygote)
-    return _print_table(console, plain_process if container.available() else container.find())
+    for name in choose.MODES[1:-1]:
+        console.print(f"{name}: {choose.why_not(name) or 'available'}", markup=False, soft_wrap=True)
+    try:
+        name = choose.resolve(mode)
+    except choose.IsolationError as error:
+        console.print(str(error), markup=False, soft_wrap=True)
+        return 1
+    for warning in choose.warnings(name):
+        console.print(f"WARNING: {warning}", markup=False, soft_wrap=True)
+    with choose.workers(name, []) as launch:
+        return _print_table(console, launch)
 
 
 def _print_table(console: Console, launch: Launch) -> int:
@@ -169,4 +180,4 @@ def _survivors(launch: Launch) -> str | None:
 
 
 if __name__ == "__main__":
-    sys.exit(self_test())
+    sys.exit(self_test(*sys.argv[1:]))

@@ -2,7 +2,7 @@
 
 A launch takes a :class:`WorkerSpec` and returns a running worker with pipes on its three standard streams.
 :func:`plain_process` gives it limits, an environment of its own and no secrets;
-:class:`autograder.sandbox.bubblewrap.Zygote` and :class:`autograder.sandbox.container.Container` shut it in as well.
+:class:`autograder.sandbox.forked.Zygote` and :class:`autograder.sandbox.container.Container` shut it in as well.
 """
 
 import os
@@ -59,7 +59,14 @@ class WorkerSpec:
     @property
     def arguments(self) -> list[str]:
         """What follows the name of Python on a worker's command line."""
-        options = ["--memory", str(self.memory_bytes), "--preload", *self.preload]
+        options = [
+            "--memory",
+            str(self.memory_bytes),
+            "--cpu",
+            str(self.cpu_seconds),
+            "--preload",
+            *self.preload,
+        ]
         return ["-P", "-m", "autograder.worker.serve", self.folder, self.module, *options]
 
 
@@ -91,7 +98,7 @@ class Launch(Protocol):
     Attributes
     ----------
     name : str
-        The isolation that it gives: ``full``, ``container`` or ``off``.
+        The isolation that it gives: ``full``, ``container``, ``landlock`` or ``off``.
     folder : str or None
         Where every worker has its files, as it sees them; None where each needs a folder of this machine.
     """
@@ -138,4 +145,4 @@ class _PlainProcess:
 
 
 plain_process = _PlainProcess()
-"""The launch without isolation."""
+"""The simplest launch: no isolation, and every worker starts from nothing."""

@@ -59,7 +59,7 @@ class WorkerProcess:
     def __init__(self, spec: WorkerSpec, launch: Launch, log_bytes: int) -> None:
         self._spec = spec
         self._process = launch(spec)
-        self._dies_as_a_whole = launch.name != "off"
+        self._dies_as_a_whole = launch.name in ("full", "container")
         self._handle = psutil.Process(self._process.pid)
         self._outbox: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()

@@ -7,14 +7,18 @@ standard error, which the judge drains and caps, so nothing that is printed can 
 
 import argparse
 import contextlib
+import gc
 import importlib
 import os
 import signal
 import sys
+import tempfile
 import types
-from collections.abc import Sequence
-from typing import Any, BinaryIO
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
 
+from autograder.worker import lazy
 from autograder.worker.codec import encode, read_frame
 from autograder.worker.watch import Watch
 from itemmarket.paths import ROOT
@@ -93,38 +97,74 @@ def private_pipe() -> tuple[BinaryIO, BinaryIO]:
     return requests, answers
 
 
-def limit_resources(memory_bytes: int) -> None:
+def limit_resources(memory_bytes: int, cpu_seconds: int) -> None:
     """Set limits that student code cannot lift again, where the platform has them; the judge watches too."""
     try:
         import resource
     except ImportError:  # Windows
         return
-    for name, value in {"RLIMIT_AS": memory_bytes, "RLIMIT_FSIZE": 2**30, "RLIMIT_CORE": 0}.items():
+    with contextlib.suppress(
+        OSError
+    ):  # what is imported already costs the student nothing, where it can be told
+        memory_bytes += int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limits = {"RLIMIT_AS": memory_bytes, "RLIMIT_CPU": cpu_seconds, "RLIMIT_FSIZE": 2**30, "RLIMIT_CORE": 0}
+    for name, value in limits.items():
         with contextlib.suppress(AttributeError, ValueError, OSError):  # macOS refuses RLIMIT_AS
             resource.setrlimit(getattr(resource, name), (value, value))
 
 
-def run(folder: str, module: str, preload: Sequence[str] = ()) -> None:
-    """Serve one submission on this process's standard streams; never returns."""
-    requests, answers = private_pipe()
-    sys.path[:] = [folder, *(path for path in sys.path if path != str(ROOT))]
-    for name in preload:
+def move_in(folder: str, environment: Mapping[str, str]) -> None:
+    """Go on in the submission's folder, with the variables that belong to it."""
+    os.environ.update(environment)
+    tempfile.tempdir = None  # a library may have asked for it before there was a submission
+    os.chdir(folder)
+
+
+def preload(names: Sequence[str]) -> None:
+    """Import modules that a submission will need."""
+    gc.disable()  # what is imported stays: looking for garbage in it takes a sixth of the time
+    for name in names:
         with contextlib.suppress(Exception):  # it fails again, with a message, where the student imports it
             importlib.import_module(name)
+    gc.enable()
+
+
+def run(folder: str, module: str, pipe: tuple[BinaryIO, BinaryIO] | None = None) -> NoReturn:
+    """Serve one submission on this process's standard streams, or what they were moved to; never returns."""
+    requests, answers = pipe or private_pipe()
+    sys.path[:] = [folder, *(path for path in sys.path if path != str(ROOT))]
     serve(requests, answers, WorkerWorkspace(folder, module), Watch(folder))
     os._exit(0)  # no student thread or exit handler delays the end
 
 
+def run_warm() -> NoReturn:
+    """Serve the submission that the first message names; never returns."""
+    pipe = private_pipe()
+    try:
+        spec = read_frame(pipe[0])
+    except EOFError:  # nobody needed this worker
+        os._exit(0)
+    move_in(spec["folder"], spec["environment"])
+    limit_resources(spec["memory_bytes"], spec["cpu_seconds"])
+    run(spec["folder"], spec["module"], pipe)
+
+
 def main(argv: list[str] | None = None) -> None:
-    """Serve one submission without a sandbox, or in a container."""
+    """Serve one submission without a sandbox or in a container; or be warm, and wait to be told which."""
     parser = argparse.ArgumentParser(prog="autograder.worker.serve")
-    parser.add_argument("folder")
-    parser.add_argument("module")
-    parser.add_argument("--memory", type=int, required=True, metavar="BYTES")
+    parser.add_argument("folder", nargs="?")
+    parser.add_argument("module", nargs="?")
+    parser.add_argument("--memory", type=int, metavar="BYTES")
+    parser.add_argument("--cpu", type=int, default=3600, metavar="SECONDS")
     parser.add_argument("--preload", nargs="*", default=[], metavar="MODULE")
     options = parser.parse_args(argv)
-    limit_resources(options.memory)
-    run(options.folder, options.module, options.preload)
+    if options.folder is None:
+        lazy.install()
+        preload(options.preload)
+        run_warm()
+    limit_resources(options.memory, options.cpu)
+    preload(options.preload)
+    run(options.folder, options.module)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ import pytest
 from autograder.intake.submission import read_submission
 from autograder.judging.judge import judge
 from autograder.judging.remote_workspace import RemoteWorkspace
-from autograder.sandbox import bubblewrap, choose, container
+from autograder.sandbox import bubblewrap, choose, confine, container, forked, view, warmed
+from autograder.sandbox.zygote import try_forking
 from autograder.selftest import selftest
 from autograder.worker.launch import WorkerSpec, plain_process
 from labkit.student import Student, StudentError
@@ -28,11 +29,14 @@ ORDINARY_USER = 4242
 @pytest.fixture(scope="module")
 def zygote():
     """A zygote that has imported numpy."""
-    lack = bubblewrap.available()
-    if lack:
-        pytest.skip(f"machine: no full isolation ({lack})")
-    with bubblewrap.Zygote(["numpy", "numpy.random"]) as running:
+    skip_without("full")
+    with forked.start(["numpy", "numpy.random"], "full") as running:
         yield running
+
+
+def skip_without(walls: str) -> None:
+    if lack := forked.available(walls):
+        pytest.skip(f"machine: no isolation {walls!r} ({lack})")
 
 
 def workspace(launch, tmp_path: Path, module: str) -> RemoteWorkspace:
@@ -62,11 +66,130 @@ def test_the_same_escapes_succeed_without_isolation():
         assert words in doors
 
 
+def test_the_kernel_alone_stops_every_escape():
+    """Nothing has to be installed: without bubblewrap the zygote makes its view itself."""
+    skip_without("full")
+    with forked.Zygote([], by="kernel") as zygote:
+        assert achieved(zygote) == {}
+
+
+def test_landlock_leaves_little_open():
+    """Where the kernel gives no namespaces, its other processes can be seen, and nothing else."""
+    skip_without("landlock")
+    with forked.Zygote([], "landlock") as zygote:
+        assert [title for title in achieved(zygote) if "see other processes" not in title] == []
+
+
+def test_a_forked_worker_without_walls_is_ended_with_what_it_started():
+    """Its guardian adopts even what has left family and group."""
+    with forked.Zygote([], "off") as launch:
+        doors = " ".join(achieved(launch))
+    assert "read the solutions" in doors  # nothing isolates
+    assert "outlives" not in doors and "memory than allowed" not in doors
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_a_worker_without_walls_is_fresh_for_each_run(start, monkeypatch, tmp_path):
+    """What one run changes in shared modules is gone in the next; variables are those of its own folder."""
+    monkeypatch.setenv(choose.START, start)
+    change = "import numpy as np\nnp.mean = None\ndef look():\n    return np.mean is None\n"
+    keep = (
+        "import os, pathlib, tempfile\nimport numpy as np\n"
+        "def look():\n    return np.mean is None\n"
+        "def places():\n    return [os.getcwd(), os.environ['HOME'], tempfile.gettempdir()]\n"
+    )
+    with choose.workers("off", ["numpy"], ["numpy"]) as launch:
+        assert type(launch) is {"fork": forked.Zygote, "spawn": warmed.Warmed}[start]
+        with workspace(launch, tmp_path, change) as space:
+            assert Student(space, "").look() is True
+        with workspace(launch, tmp_path, keep) as space:
+            student = Student(space, "")
+            assert student.look() is False
+            assert set(student.places()) == {space.folder}
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_grades_are_the_same_however_workers_start(start, monkeypatch, tmp_path):
+    monkeypatch.setenv(choose.START, start)
+    lab = slope_lab()
+    with choose.launcher("off", lab) as launch:
+        verdict = judge(lab, read_submission(lab, "ada", hand_in(tmp_path, "ada")), launch=launch)
+    assert (verdict.score, verdict.isolation) == (lab.max_score, "off")
+
+
+def test_a_forked_process_that_cannot_compute_is_found(monkeypatch):
+    """As on systems whose libraries do not survive a fork."""
+    import numpy as np
+
+    try_forking()
+    monkeypatch.setattr(np, "ones", lambda *_, **__: os._exit(9))
+    with pytest.raises(OSError, match="cannot compute"):
+        try_forking()
+
+
+def test_pandas_is_late_where_workers_start_from_nothing():
+    """And is all there for who asks for it."""
+    script = (
+        "from autograder.worker import lazy; lazy.install(); import sys, sklearn.base\n"
+        "from labkit.workspace import to_plain\n"
+        "late = type(sys.modules['scipy.stats']).__name__\n"
+        "assert to_plain({1}, lambda value: 'kept') == 'kept'\n"
+        "import pandas as pd\n"
+        "print(late, to_plain(pd.Series([1.5, 2.5]), repr).tolist(), pd.DataFrame({'a': [1]}).shape)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert ran.stdout == "_LazyModule [1.5, 2.5] (1, 1)\n", ran.stderr
+
+
+def test_what_the_kernel_lacks_is_told_and_not_fatal(monkeypatch):
+    """Without libseccomp all other layers hold."""
+    monkeypatch.setattr(confine, "NO_SECCOMP", "no filter of system calls: libseccomp is not here")
+    assert choose.warnings("full") == [
+        "isolation 'full' has no filter of system calls: libseccomp is not here"
+    ]
+    assert any("reduced to landlock" in warning for warning in choose.warnings("landlock"))
+    assert choose.warnings("off") == [choose.OFF_WARNING]
+
+
+def test_full_isolation_holds_without_libseccomp(root):
+    """A machine whose pyseccomp finds no library: what the filter alone would have stopped is named, the rest holds."""
+    skip_without("full")
+    script = (
+        "import sys\nsys.modules['pyseccomp'] = None\nfrom autograder.sandbox import zygote\nzygote.main()\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forked, "COMMAND", ["-P", "-c", script])
+        with forked.Zygote([], by="kernel") as running:
+            open_doors = set(achieved(running))
+    assert {title.partition(" ")[0] for title in open_doors} <= {"become", "use", "open", "mount"}, open_doors
+
+
+@pytest.mark.parametrize("mode", ["full", "landlock"])
+def test_an_ordinary_user_without_bubblewrap(mode, root):
+    """As on a bare machine: the kernel does what bubblewrap would have done."""
+    skip_without(mode)
+    ran = self_test_as_an_ordinary_user(root, mode, {"PATH": str(Path(sys.executable).parent)})
+    assert f"Isolation {mode}" in ran.stdout, ran.stdout + ran.stderr
+    assert ran.stdout.count("OPEN") == (mode == "landlock")  # other processes can be seen
+    assert ran.returncode == (mode == "landlock")
+
+
 def test_every_escape_is_stopped_for_an_ordinary_user(zygote, root):
     """Grading as somebody who is not root: user namespaces do what root's powers did."""
+    ran = self_test_as_an_ordinary_user(root, "full", {})
+    assert "Isolation full" in ran.stdout, ran.stdout + ran.stderr
+    assert "OPEN" not in ran.stdout
+    assert ran.returncode == 0
+
+
+def self_test_as_an_ordinary_user(
+    root: Path, mode: str, variables: dict[str, str]
+) -> subprocess.CompletedProcess:
     if os.geteuid() != 0:
         pytest.skip("the other tests run as an ordinary user already")
-    command = ["bwrap", "--dev-bind", "/", "/"]
+    if not bubblewrap.is_installed():
+        pytest.skip("machine: bubblewrap is not installed, which opens root's folders for this test")
+    command = [str(shutil.which("bwrap")), "--dev-bind", "/", "/"]
     for folder in (Path(sys.base_prefix), root):
         hidden = [p for p in reversed(folder.parents) if p.stat().st_mode & 0o005 != 0o005]
         for parent in [p for p in reversed(folder.parents) if hidden and p.is_relative_to(hidden[0])]:
@@ -75,18 +198,15 @@ def test_every_escape_is_stopped_for_an_ordinary_user(zygote, root):
         command += ["--dev-bind", str(folder), str(folder)] if hidden else []
     command += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--chdir", str(root)]
     become = ["setpriv", f"--reuid={ORDINARY_USER}", f"--regid={ORDINARY_USER}", "--clear-groups"]
-    environment = os.environ | {"HOME": "/tmp", "COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1"}
-    ran = subprocess.run(
-        [*command, *become, sys.executable, "-m", "autograder.selftest.selftest"],
+    environment = os.environ | {"HOME": "/nowhere", "COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        [*command, *become, sys.executable, "-m", "autograder.selftest.selftest", mode],
         capture_output=True,
         text=True,
-        env=environment,
+        env=environment | variables,
         timeout=180,
         check=False,
     )
-    assert "Isolation full" in ran.stdout, ran.stdout + ran.stderr
-    assert "OPEN" not in ran.stdout
-    assert ran.returncode == 0
 
 
 def test_a_submission_leaves_no_trace_in_the_next(zygote, tmp_path):
@@ -156,7 +276,7 @@ def test_nothing_survives_a_killed_grader(zygote, root, tmp_path):
     script.write_text(
         "import sys, time\n"
         "from autograder.worker.launch import WorkerSpec\n"
-        "from autograder.sandbox.bubblewrap import Zygote\n"
+        "from autograder.sandbox.forked import Zygote\n"
         "zygote = Zygote([])\n"
         "worker = zygote(WorkerSpec('/submission', 'probe', 2**32))\n"
         "print(worker.pid, zygote.pid, flush=True)\n"
@@ -177,13 +297,14 @@ def test_nothing_survives_a_killed_grader(zygote, root, tmp_path):
 
 
 def test_a_broken_sandbox_says_what_the_system_said(zygote, monkeypatch):
-    monkeypatch.setattr(bubblewrap, "view", lambda: ["bwrap", "--no-such-option"])
-    with pytest.raises(bubblewrap.SandboxError, match="no-such-option"):
-        bubblewrap.Zygote([])
+    monkeypatch.setattr(bubblewrap, "command", lambda paths: ["bwrap", "--no-such-option"])
+    with pytest.raises(forked.SandboxError, match="no-such-option"):
+        forked.Zygote([], by="bubblewrap")
 
 
 def test_the_mode_decides_and_errors_say_what_is_missing(monkeypatch):
     lacking = {"full": lambda: "it needs Linux", "container": lambda: "neither podman nor docker"}
+    lacking["landlock"] = lambda: "the kernel has none"
     monkeypatch.setattr(choose, "_FINDERS", lacking)
     assert choose.resolve("auto") == choose.resolve("off") == "off"
     with pytest.raises(choose.IsolationError, match="'full' cannot be had here: it needs Linux"):
@@ -242,9 +363,9 @@ def test_the_dockerfile_is_sound(root):
 
 def test_a_course_below_tmp_stays_visible(monkeypatch):
     """A private /tmp would hide the course itself: there it is read-only."""
-    monkeypatch.setattr(bubblewrap, "ROOT", Path("/elsewhere/course"))
-    monkeypatch.setattr(bubblewrap, "data_dir", lambda: Path("/elsewhere/course/data"))
+    monkeypatch.setattr(view, "ROOT", Path("/elsewhere/course"))
+    monkeypatch.setattr(view, "data_dir", lambda: Path("/elsewhere/course/data"))
     monkeypatch.setattr(sys, "prefix", "/elsewhere/course/.venv")
-    assert bubblewrap.private() == ["/submission", "/tmp", "/dev/shm"]
-    monkeypatch.setattr(bubblewrap, "ROOT", Path("/tmp/course"))
-    assert bubblewrap.private() == ["/submission", "/dev/shm"]
+    assert view.private() == ["/submission", "/tmp", "/dev/shm"]
+    monkeypatch.setattr(view, "ROOT", Path("/tmp/course"))
+    assert view.private() == ["/submission", "/dev/shm"]
