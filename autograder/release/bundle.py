@@ -43,7 +43,7 @@ ENGINE = {
 SOURCES = (
     *("course.py", "course_environment.py", "requirements.txt", "constraints.txt", "pyproject.toml"),
     *(".gitignore", ".gitattributes"),
-    *("LICENSE*", "itemmarket/**/*.py", "labkit/*.py"),
+    *("LICENSE*", "NOTICE", "itemmarket/**/*.py", "labkit/*.py"),
     *("data/catalogue.*", "data/market.*", "data/checksums.txt"),
     *(Path("autograder", room, f"{name}.py").as_posix() for room, names in ENGINE.items() for name in names),
 )

@@ -2,7 +2,7 @@
 
 Derived are ``lectures/NN_topic.ipynb`` from ``lectures/source/NN_topic.py``, everything in ``labs/LAB``
 from ``solutions/LAB``, and the submissions in ``examples/class`` by ``examples/making``. Nobody edits them:
-what the sources do not give is replaced or removed.
+what the sources do not give is replaced or removed. Links to the repository follow its address in ``pyproject.toml``.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from autograder.release.bundle import bundle_files, write_bundle
 from autograder.release.derive import LECTURES, derive, load_labs
+from autograder.release.links import linked_files
 from itemmarket.atomic import write_bytes
 from itemmarket.paths import ROOT
 
@@ -136,7 +137,7 @@ def main(argv: list[str]) -> int:
             folder = write_bundle(bundle, options.to)
             print(f"The student bundle, {len(bundle)} files without solutions, is in {folder}")
             return 0
-        files |= example_class(ROOT, files)
+        files |= example_class(ROOT, files) | linked_files(ROOT)
         verdicts = compare(ROOT, files) if options.check else update(ROOT, files)
     except (ValueError, OSError) as error:  # LabError and BundleError are ValueErrors
         print(f"release: {error}", file=sys.stderr)
@@ -148,5 +149,7 @@ def main(argv: list[str]) -> int:
         return 1
     for name, verdict in verdicts.items():
         print(f"{'removed' if verdict == 'stale' else 'written'}  {name}")
-    print(f"{len(files)} derived files in lectures/, labs/ and examples/class/ are up to date.")
+    print(
+        f"{len(files)} derived files in lectures/, labs/ and examples/class/, and those with links, are up to date."
+    )
     return 0

@@ -81,7 +81,8 @@ def course(sources, root, monkeypatch) -> Path:
     copy(root / "autograder", sources / "autograder")
     copy(root / "data", sources / "data")
     entry = ("course.py", "course_environment.py")
-    for name in (*entry, "requirements.txt", "constraints.txt", "pyproject.toml"):
+    licences = ("LICENSE", "LICENSE-docs", "NOTICE")
+    for name in (*entry, *licences, "requirements.txt", "constraints.txt", "pyproject.toml"):
         shutil.copy(root / name, sources / name)
     monkeypatch.setattr(command, "ROOT", sources)
     return sources
@@ -332,6 +333,7 @@ def test_what_cannot_be_released_changes_nothing(course, capsys, file, old, new,
 def test_bundle_holds_what_students_need(bundle):
     names = set(snapshot(bundle))
     assert {"course.py", "course_environment.py", "README.md"} <= names
+    assert {"LICENSE", "LICENSE-docs", "NOTICE"} <= names
     assert {"requirements.txt", "constraints.txt", "pyproject.toml"} <= names
     assert {"itemmarket/__init__.py", "data/catalogue.parquet", "lectures/01_number.ipynb"} <= names
     assert {f"labs/lab0_slope/{name}" for name in LAB_FILES} <= names
