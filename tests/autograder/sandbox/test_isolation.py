@@ -197,7 +197,12 @@ def self_test_as_an_ordinary_user(
             command += ["--perms", "0755", how, str(parent)]
         command += ["--dev-bind", str(folder), str(folder)] if hidden else []
     command += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--chdir", str(root)]
-    become = ["setpriv", f"--reuid={ORDINARY_USER}", f"--regid={ORDINARY_USER}", "--clear-groups"]
+    become = [
+        str(shutil.which("setpriv")),
+        f"--reuid={ORDINARY_USER}",
+        f"--regid={ORDINARY_USER}",
+        "--clear-groups",
+    ]
     environment = os.environ | {"HOME": "/nowhere", "COLUMNS": "200", "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
         [*command, *become, sys.executable, "-m", "autograder.selftest.selftest", mode],
