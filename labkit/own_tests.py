@@ -41,12 +41,13 @@ class Mutation:
     refusing : list of str
         The tests that did so, by the names they have with the student's own module.
     planted, reached, killed : int
-        Implementations with one bug each: all there are, those that there was time for, those that some
-        test failed for.
+        Implementations with one bug each: all there are, those that the tests met, those that some test failed for.
     survivors : list of str
         The bugs that no test failed for, in words.
     threshold : float
         The share of bugs to notice that earns all points.
+    enough : bool
+        Whether the rest was spared because it could not have changed the points any more: all are earned.
     """
 
     correct: int
@@ -57,6 +58,7 @@ class Mutation:
     killed: int
     survivors: list[str]
     threshold: float
+    enough: bool = False
 
     @property
     def cap(self) -> float:
@@ -67,6 +69,11 @@ class Mutation:
             return 1.0
         counted = max(self.reached, math.ceil(self.planted / LEAST_REACHED))
         return min(1.0, self.killed / counted * SLACK / self.threshold)
+
+    @staticmethod
+    def is_enough(killed: int, planted: int, threshold: float) -> bool:
+        """Tell whether so many noticed bugs earn all points, whatever comes of the others."""
+        return killed / planted * SLACK >= threshold
 
 
 @dataclass(frozen=True)
@@ -156,7 +163,10 @@ def _describe_mutation(mutation: Mutation) -> str:
     )
     if mutation.survivors:
         text += f" Not noticed, for example: {'; '.join(mutation.survivors[:3])}."
-    if mutation.reached < mutation.planted:
+    if mutation.enough:
+        spared = mutation.planted - mutation.reached
+        text += f" That is enough, whatever came of the other {spared}, so these were spared."
+    elif mutation.reached < mutation.planted:
         text += (
             f" Your tests are slow, so there was no time for the other {mutation.planted - mutation.reached}: "
             "smaller data and fewer epochs test as much."

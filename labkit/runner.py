@@ -76,12 +76,17 @@ def run_checks(
 def pytest_arguments(folder: Path) -> list[str]:
     """Return options under which pytest prints nothing and reads no configuration around ``folder``."""
     unused = (
-        "terminal",
-        "cacheprovider",
-        "faulthandler",
-        "logging",
-        "unraisableexception",
-        "threadexception",
+        *(
+            "terminal",
+            "cacheprovider",
+            "faulthandler",
+            "logging",
+            "pastebin",
+            "junitxml",
+            "setuponly",
+            "setupplan",
+        ),
+        *("stepwise", "unraisableexception", "threadexception"),
     )
     quiet = [f"-pno:{plugin}" for plugin in unused]  # the last two collect garbage for a second at each run
     alone = ["--disable-plugin-autoload", "--noconftest", "--import-mode=prepend", "--capture=sys"]

@@ -24,7 +24,13 @@ from labkit.student import Student
 AFTER_A_TIME_OUT = 0.25  # the share of their time that the tests of a module that ran into a deadline get
 
 
-def judge(lab: Lab, submission: Submission, hidden: bool = True, launch: Launch = plain_process) -> Verdict:
+def judge(
+    lab: Lab,
+    submission: Submission,
+    hidden: bool = True,
+    launch: Launch = plain_process,
+    planted_bugs: bool = True,
+) -> Verdict:
     """Grade one submission.
 
     Parameters
@@ -37,6 +43,8 @@ def judge(lab: Lab, submission: Submission, hidden: bool = True, launch: Launch 
         Whether the hidden checks count, too; without them the verdict is what students can see themselves.
     launch : Launch
         How workers are started.
+    planted_bugs : bool
+        Whether the student's tests meet other implementations, too, where hidden checks count.
 
     Returns
     -------
@@ -69,7 +77,7 @@ def judge(lab: Lab, submission: Submission, hidden: bool = True, launch: Launch 
     if _has_own_tests(lab, submission):
         patience = AFTER_A_TIME_OUT if workspace.timed_out else 1.0
         own_tests, tests_workspace, timings = judge_own_tests(
-            lab, submission, preloadable(lab), launch, patience, mutate=hidden
+            lab, submission, preloadable(lab), launch, patience, mutate=hidden and planted_bugs
         )
     workspaces = [space for space in (workspace, tests_workspace) if space]
     endings = [

@@ -9,7 +9,9 @@ The code of these modules is secret, and a test can put what it reads into its n
 comes of their runs but truth values about tests that the run on the student's own module has named already.
 """
 
+import collections
 import dataclasses
+import hashlib
 import random
 import tempfile
 import time
@@ -30,6 +32,7 @@ CALLS = 2  # the student's tests may take as long as two calls
 CORRECT_PATIENCE = 2  # another correct module may be half as fast as the student's own
 MUTANT_PATIENCE, MUTANT_SECONDS = 2, 3  # a bug that makes the tests this much slower has been noticed
 ATTEMPTS = ("escape-attempt", "tampering")
+MOST_KNOWN = 1000  # runs
 WALL = 4  # seconds on the clock for each of computing time: a busy machine, or tests that sleep
 
 
@@ -103,10 +106,12 @@ def _mutate(lab: Lab, passed: set[str], trial: "_Trial") -> Mutation:
     survivors: list[str] = []
     budget = lab.limits.mutation_cpu_seconds if not refused else 0
     patience = trial.longest * MUTANT_PATIENCE + MUTANT_SECONDS
+    threshold = lab.thresholds.get("mutants", 0.8)
+    enough = False
     trial.spent = 0.0
     for mutant in mutants:
         seconds = min(patience, budget - trial.spent)
-        if seconds <= 0:
+        if enough or seconds <= 0:
             break
         outcome = trial.run(mutant.text, seconds, without=sorted(unsound), stop_at_first=True)
         if outcome is None and trial.timed_out and seconds < patience:
@@ -114,6 +119,7 @@ def _mutate(lab: Lab, passed: set[str], trial: "_Trial") -> Mutation:
         reached += 1
         if outcome is not None and not tests_failed(outcome):
             survivors.append(mutant.title)
+        enough = Mutation.is_enough(reached - len(survivors), len(mutants), threshold)
     return Mutation(
         correct=len(correct),
         refused=refused,
@@ -122,8 +128,22 @@ def _mutate(lab: Lab, passed: set[str], trial: "_Trial") -> Mutation:
         reached=reached,
         killed=reached - len(survivors),
         survivors=survivors,
-        threshold=lab.thresholds.get("mutants", 0.8),
+        threshold=threshold,
+        enough=enough and reached < len(mutants),
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What came of one run of tests on one module, and its computing time in seconds."""
+
+    outcome: dict[str, Any] | None
+    cost: float
+    evidence: dict[str, str]
+
+
+_known: collections.OrderedDict[str, _Run] = collections.OrderedDict()
+"""Runs of this process that came to an end: members of a team hand in the same tests, to the letter."""
 
 
 class _Trial:
@@ -141,12 +161,32 @@ class _Trial:
 
     def __init__(self, lab: Lab, submission: Submission, preload: Sequence[str], launch: Launch) -> None:
         self._lab, self._files, self._preload, self._launch = lab, submission.files, preload, launch
+        tests = {name: path for name, path in submission.files.items() if name != lab.files[1]}
+        contents = [
+            (name, hashlib.sha256(path.read_bytes()).digest()) for name, path in sorted(tests.items())
+        ]
+        self._key = repr((lab.name, launch.name, contents))
         self.spent = self.longest = 0.0
         self.timed_out = False
         self.evidence: dict[str, str] = {}
 
     def run(self, text: str, seconds: float, **options: Any) -> dict[str, Any] | None:
         """Return the outcome of the tests on a module, None when they ended the process or were stopped."""
+        key = hashlib.sha256(repr((self._key, text, sorted(options.items()))).encode()).hexdigest()
+        self.timed_out = False
+        if (run := _known.get(key)) is None:
+            run = self._run(text, seconds, options)
+            if run.outcome is not None:
+                _known[key] = run
+                while len(_known) > MOST_KNOWN:
+                    _known.popitem(last=False)
+        self.evidence |= run.evidence
+        self.spent += run.cost
+        self.longest = max(self.longest, run.cost)
+        return run.outcome
+
+    def _run(self, text: str, seconds: float, options: dict[str, Any]) -> _Run:
+        """Run the tests on a module in a worker of its own."""
         wall = seconds * WALL
         limits = dataclasses.replace(self._lab.limits, call_wall_seconds=wall, submission_seconds=wall + 60)
         with tempfile.TemporaryDirectory(prefix="implementation-") as folder:
@@ -156,7 +196,7 @@ class _Trial:
             with RemoteWorkspace(
                 files, self._lab.module, [], limits, self._preload, self._launch
             ) as workspace:
-                began, self.timed_out = time.monotonic(), False
+                began = time.monotonic()
                 try:
                     outcome = workspace.run_tests(seconds, measure=False, **options)
                     cost = workspace.cpu_seconds
@@ -164,7 +204,4 @@ class _Trial:
                     outcome, self.timed_out = None, isinstance(error, TimedOut)
                     cost = min(seconds, time.monotonic() - began)
         attempts = {fact: flag for fact, flag in workspace.evidence.items() if flag in ATTEMPTS}
-        self.evidence |= attempts
-        self.spent += max(0.0, cost)
-        self.longest = max(self.longest, cost)
-        return outcome if isinstance(outcome, dict) else None
+        return _Run(outcome if isinstance(outcome, dict) else None, max(0.0, cost), attempts)

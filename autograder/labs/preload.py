@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+from collections.abc import Iterator, Mapping
 
 from autograder.labs.definition import Lab
 from autograder.labs.notebooks import role
@@ -23,9 +24,19 @@ def preloadable(lab: Lab, module_only: bool = False) -> list[str]:
             body = ast.parse(source).body
         except (SyntaxError, ValueError):
             continue
+        imported: dict[str, str] = {}
         for node in body:
             if isinstance(node, ast.Import):
-                names |= dict.fromkeys(alias.name for alias in node.names)
+                imported |= {alias.asname or alias.name: alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names[node.module] = None
-    return [name for name in names if not (lab.folder / f"{name}.py").exists()]
+        names |= dict.fromkeys(imported.values())
+        names |= dict.fromkeys(_late_names(source, imported))
+    return [name for name in names if not (lab.folder / f"{name.partition(':')[0]}.py").exists()]
+
+
+def _late_names(source: str | bytes, imported: Mapping[str, str]) -> Iterator[str]:
+    """Yield ``module:attribute`` for what a source takes from its modules: some are loaded when first asked for."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in imported:
+            yield f"{imported[node.value.id]}:{node.attr}"

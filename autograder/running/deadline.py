@@ -73,7 +73,9 @@ class Calibration:
         self._futures: Sequence[Future[str]] = ()
         if self._deadline is None:
             # Its own deadlines are as generous as a student's can become.
-            generous = replace(terms, limits=_scaled(lab.limits), wall_seconds=terms.wall_seconds * 10)
+            generous = replace(
+                terms, limits=_scaled(lab.limits), wall_seconds=terms.wall_seconds * 10, planted_bugs=False
+            )
             self._futures = judges.submit_everywhere(generous, reference(lab))
 
     def result(self) -> Deadline:

@@ -70,7 +70,12 @@ def judge_one(terms: Terms, handed_in: HandedIn) -> str:
     try:
         with tempfile.TemporaryDirectory(prefix="handed-in-", ignore_cleanup_errors=True) as folder:
             submission = unpack(lab, handed_in, Path(folder))
-            return write_judged(Judged(judge(lab, submission, launch=launch), submission.arrangement))
+            return write_judged(
+                Judged(
+                    judge(lab, submission, launch=launch, planted_bugs=terms.planted_bugs),
+                    submission.arrangement,
+                )
+            )
     finally:
         faulthandler.cancel_dump_traceback_later()
 

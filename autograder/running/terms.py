@@ -33,6 +33,8 @@ class Terms:
         The lab's, with the deadline that the reference gave.
     wall_seconds : float
         When a judging process that has come to no end is ended.
+    planted_bugs : bool
+        Whether students' tests meet other implementations; of the lab's own tests its checks know the outcome.
     """
 
     lab: str
@@ -40,6 +42,7 @@ class Terms:
     isolation: str
     limits: Limits
     wall_seconds: float
+    planted_bugs: bool = True
 
 
 class Judges(Protocol):

@@ -12,6 +12,8 @@ import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 
+from _pytest.config import default_plugins
+
 from autograder.labs.definition import Lab
 from autograder.labs.preload import preloadable
 from autograder.sandbox import container, forked, warmed
@@ -29,7 +31,7 @@ LANDLOCK_WARNING = (
     "this kernel gives no namespaces ({why}), so isolation is reduced to landlock: submissions cannot reach your files "
     "or the network, but they can see which processes run, and start many. Grade with --isolation container."
 )
-_TEST_RUNNER = "labkit.own_tests"  # which imports pytest and coverage
+_TEST_RUNNER = ("labkit.own_tests", *(f"_pytest.{plugin}" for plugin in default_plugins))
 
 
 class IsolationError(RuntimeError):
@@ -90,11 +92,11 @@ def workers(name: str, preload: list[str], least: Sequence[str] = ()) -> Iterato
     zygote = None
     if name != "off" or (os.environ.get(START) != "spawn" and not forked.available("off")):
         try:
-            zygote = forked.start([*preload, _TEST_RUNNER], name)
+            zygote = forked.start([*preload, *_TEST_RUNNER], name)
         except forked.SandboxError:
             if name != "off":
                 raise  # without walls there are other ways to start a worker
-    with zygote or warmed.Warmed([*least, _TEST_RUNNER]) as launch:
+    with zygote or warmed.Warmed([*least, *_TEST_RUNNER]) as launch:
         yield launch
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autograder.intake.submission import read_submission
+from autograder.judging import own_tests
 from autograder.judging.judge import judge
 from autograder.labs.definition import LabError, load_lab
 from autograder.labs.planted_bugs import Mutant
@@ -62,11 +63,41 @@ def words(verdict) -> str:
     return describe_own_tests(verdict.own_tests)
 
 
-def test_the_references_tests_accept_what_is_right_and_notice_every_bug(judged):
+# Asks for more than can be noticed, so that no bug is spared.
+ALL_BUGS = dataclasses.replace(LAB, thresholds={**LAB.thresholds, "mutants": 1.1})
+
+
+def test_bugs_that_cannot_change_the_points_are_spared(judged):
+    """Four of five are enough for all points, and the student reads that."""
     verdict = judged(REFERENCE_TESTS)
     found = verdict.own_tests.mutation
+    assert (found.reached, found.killed, found.enough, found.cap) == (4, 4, True, 1.0)
+    assert points(verdict) == 2
+    assert "noticed 4 of 4" in words(verdict) and "enough, whatever came of the other 1," in words(verdict)
+
+
+@pytest.mark.parametrize("planted", range(1, 40))
+def test_what_is_spared_never_changes_the_points(planted):
+    """For every number of noticed bugs: as soon as it is enough, the cap is 1 whatever the rest would have shown."""
+    for killed in range(planted + 1):
+        enough = Mutation.is_enough(killed, planted, 0.8)
+        assert enough == (mutation(reached=planted, killed=killed, planted=planted).cap >= 1)
+
+
+def test_the_same_tests_are_tried_once(judged, monkeypatch):
+    """As members of a team hand them in; with other tests beside them nothing is taken over."""
+    first = judged(REFERENCE_TESTS).own_tests
+    monkeypatch.setattr(own_tests._Trial, "_run", lambda *_: pytest.fail("tried again"))
+    assert judged(REFERENCE_TESTS).own_tests == first
+    with pytest.raises(BaseException, match="tried again"):
+        judged(REFERENCE_TESTS + "\n")
+
+
+def test_the_references_tests_accept_what_is_right_and_notice_every_bug(judged):
+    verdict = judged(REFERENCE_TESTS, lab=ALL_BUGS)
+    found = verdict.own_tests.mutation
     assert (found.correct, found.refused, found.planted, found.killed) == (3, 0, 5, 5)
-    assert points(verdict) == 2 and verdict.evidence == [] and verdict.flags == []
+    assert verdict.evidence == [] and verdict.flags == []
     assert "your tests noticed 5 of 5" in words(verdict)
     assert {"own tests", "mutants"} <= verdict.timings.keys()
 
@@ -131,13 +162,13 @@ def test_what_only_the_students_module_has_is_no_promise_and_the_words_are_kind(
 
 
 def test_a_wrong_test_costs_its_share_and_refuses_nothing(judged):
-    verdict = judged(REFERENCE_TESTS + "\n\ndef test_wrong():\n    assert 1 == 2\n")
+    verdict = judged(REFERENCE_TESTS + "\n\ndef test_wrong():\n    assert 1 == 2\n", lab=ALL_BUGS)
     assert verdict.own_tests.mutation.refused == 0 and verdict.own_tests.mutation.killed == 5
-    assert points(verdict) == round(2 * 2 / 3, 2)
+    assert points(verdict) == round(min(2 * 2 / 3, 2 * 1.03 / 1.1), 2)
 
 
 def test_a_right_test_counts_where_the_students_own_module_fails_it(judged):
-    verdict = judged(REFERENCE_TESTS, replace={"if len(x) < 2:": "if len(x) < 1:"})
+    verdict = judged(REFERENCE_TESTS, replace={"if len(x) < 2:": "if len(x) < 1:"}, lab=ALL_BUGS)
     assert verdict.own_tests.passed == 1 and verdict.own_tests.mutation.killed == 5
     assert points(verdict) == 1
 

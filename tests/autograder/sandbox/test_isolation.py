@@ -138,7 +138,7 @@ def test_pandas_is_late_where_workers_start_from_nothing():
         "print(late, to_plain(pd.Series([1.5, 2.5]), repr).tolist(), pd.DataFrame({'a': [1]}).shape)\n"
     )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert ran.stdout == "_LazyModule [1.5, 2.5] (1, 1)\n", ran.stderr
+    assert ran.stdout == "LateModule [1.5, 2.5] (1, 1)\n", ran.stderr
 
 
 def test_what_the_kernel_lacks_is_told_and_not_fatal(monkeypatch):
