@@ -9,7 +9,6 @@
 
 import contextlib
 import functools
-import os
 from collections.abc import Callable, Iterator, Sequence
 
 from _pytest.config import default_plugins
@@ -20,9 +19,6 @@ from autograder.sandbox import container, forked, warmed
 from autograder.worker.launch import Launch
 
 MODES = ("auto", "full", "container", "landlock", "off")
-START = "COURSE_WORKERS"
-"""Variable that makes workers without isolation start as on a system that cannot fork, when it is ``spawn``."""
-
 OFF_WARNING = (
     "isolation is off: submissions run as your user, can read your files and use your network. "
     "Grade on Linux, or with --isolation container."
@@ -90,7 +86,7 @@ def workers(name: str, preload: list[str], least: Sequence[str] = ()) -> Iterato
         yield container.find()
         return
     zygote = None
-    if name != "off" or (os.environ.get(START) != "spawn" and not forked.available("off")):
+    if name != "off" or not forked.available("off"):
         try:
             zygote = forked.start([*preload, *_TEST_RUNNER], name)
         except forked.SandboxError:

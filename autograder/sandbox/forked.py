@@ -26,6 +26,9 @@ if LINUX:
     from autograder.sandbox import confine
 
 COMMAND = ("-P", "-m", "autograder.sandbox.zygote")
+START = "COURSE_WORKERS"
+"""Variable that makes this system one that cannot fork, when it is ``spawn``: for tests, and where forks misbehave."""
+
 LIMITS = ("memory_bytes", "disk_bytes", "cpu_seconds", "processes")
 _START_SECONDS = 60  # of imports, on a slow and busy machine
 _FORK_SECONDS = 30
@@ -234,7 +237,7 @@ def lacks() -> list[str]:
 
 def available(walls: str) -> str:
     """Return why workers cannot be had with these walls here; empty when they can."""
-    if not hasattr(os, "fork"):
+    if not hasattr(os, "fork") or os.environ.get(START) == "spawn":
         return "this system cannot fork"
     if not LINUX and walls != "off":
         return "it needs Linux"

@@ -91,7 +91,7 @@ def test_a_forked_worker_without_walls_is_ended_with_what_it_started():
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_a_worker_without_walls_is_fresh_for_each_run(start, monkeypatch, tmp_path):
     """What one run changes in shared modules is gone in the next; variables are those of its own folder."""
-    monkeypatch.setenv(choose.START, start)
+    monkeypatch.setenv(forked.START, start)
     change = "import numpy as np\nnp.mean = None\ndef look():\n    return np.mean is None\n"
     keep = (
         "import os, pathlib, tempfile\nimport numpy as np\n"
@@ -110,7 +110,7 @@ def test_a_worker_without_walls_is_fresh_for_each_run(start, monkeypatch, tmp_pa
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_grades_are_the_same_however_workers_start(start, monkeypatch, tmp_path):
-    monkeypatch.setenv(choose.START, start)
+    monkeypatch.setenv(forked.START, start)
     lab = slope_lab()
     with choose.launcher("off", lab) as launch:
         verdict = judge(lab, read_submission(lab, "ada", hand_in(tmp_path, "ada")), launch=launch)
