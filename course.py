@@ -28,6 +28,7 @@ from course_environment import (  # noqa: E402 - it lies on the path only now
     WINDOWS,
     CourseError,
     call,
+    compute_on_one_thread,
     ensure_environment,
     environment_variables,
     inside,
@@ -80,6 +81,7 @@ def lab(argv: list[str]) -> int:
     if any(option in HELP for option in argv):
         print(LAB_USAGE)
         return 0
+    compute_on_one_thread()  # for the kernels
     command = [str(PYTHON), "-m", "jupyterlab", "--ServerApp.root_dir", str(ROOT)]
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # a container: Jupyter asks root to say so
         command.append("--allow-root")

@@ -96,6 +96,14 @@ def environment_variables() -> dict[str, str]:
     return result
 
 
+def compute_on_one_thread() -> None:
+    """Let this process's children compute on one thread, unless the user has said otherwise.
+
+    The course's models are small: on several threads their parts wait for each other, five times longer in all.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 # ---------------------------------------------------------------- making it
 
 

@@ -6,7 +6,6 @@ They run inside the environment. Every step is a command that a user could type,
 import argparse
 import ast
 import difflib
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from xml.etree import ElementTree
 
-from course_environment import BUILD, PYTHON, ROOT, call
+from course_environment import BUILD, PYTHON, ROOT, call, compute_on_one_thread
 
 BUDGET_SECONDS = 300  # of a whole notebook, and of one cell unless its metadata says `execution.timeout`
 
@@ -57,6 +56,7 @@ def execute(notebook: Path, target: Path) -> int:
     from nbclient import NotebookClient
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
+    compute_on_one_thread()
     content = nbformat.read(notebook, as_version=4)
     client = NotebookClient(
         content,
@@ -95,7 +95,7 @@ def test(argv: list[str]) -> int:
     if not chosen:
         command += ["tests", "lectures", "--nbmake", f"--nbmake-timeout={BUDGET_SECONDS}"]
         command += ["-n", "2", "--dist", "loadfile"]
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers share the cores
+    compute_on_one_thread()
     code = call(command, cwd=ROOT)
     if code == 5:
         print("test: nothing was checked.", file=sys.stderr)
@@ -109,6 +109,7 @@ def notebooks(argv: list[str]) -> int:
     parser.add_argument("--budget", type=float, default=BUDGET_SECONDS, help="seconds (default: %(default)s)")
     options = parser.parse_args(argv)
     results = BUILD / "notebooks.xml"
+    compute_on_one_thread()
     results.unlink(missing_ok=True)
     command = [
         str(PYTHON),

@@ -114,7 +114,10 @@ def _check_own_tests(lab: Settings) -> None:
     from labkit.own_tests import OwnTests, announce_mutation, describe_own_tests
 
     command = [sys.executable, "-m", "labkit.own_tests", str(lab.folder), lab.module]
-    ran = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}  # as for the grader: small models compute faster so
+    ran = subprocess.run(
+        command, env=one_thread, capture_output=True, text=True, encoding="utf-8", check=False
+    )
     if ran.returncode:
         raise RuntimeError(f"your tests could not be run:\n{ran.stderr[-2000:]}")
     outcome: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])

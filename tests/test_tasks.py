@@ -52,11 +52,13 @@ def test_notebooks_fails_when_there_are_none(tmp_path: Path) -> None:
     assert tasks.notebooks([str(tmp_path)]) == 5
 
 
-def test_execute_writes_the_outputs(tmp_path: Path) -> None:
+def test_execute_writes_the_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    threads = "import os; print(os.environ['OMP_NUM_THREADS'])"  # kernels compute on one
     target = tmp_path / "out" / "it.ipynb"
-    assert tasks.execute(write_notebook(tmp_path / "it.ipynb", QUICK), target) == 0
-    (cell,) = nbformat.read(target, as_version=4).cells
-    assert cell.outputs[0].text == "here\n"
+    assert tasks.execute(write_notebook(tmp_path / "it.ipynb", QUICK, threads), target) == 0
+    cells = nbformat.read(target, as_version=4).cells
+    assert [cell.outputs[0].text for cell in cells] == ["here\n", "1\n"]
 
 
 def test_execute_names_the_cell_that_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

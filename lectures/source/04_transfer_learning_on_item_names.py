@@ -36,6 +36,7 @@ from itemmarket.evaluation import plots
 from itemmarket.titles.checkpoints import load_checkpoint, make_classifier, make_tokeniser
 
 SEED = 0
+torch.set_num_threads(1)  # short titles are small matrices: several threads would mostly wait for each other
 
 # %% [markdown]
 # ## The data

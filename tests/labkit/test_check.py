@@ -43,6 +43,19 @@ def run_cells(folder: Path, *cells: str, monkeypatch) -> None:
         exec(compile(cell, "<cell>", "exec"), names)
 
 
+def test_own_tests_run_on_one_thread(tmp_path, monkeypatch):
+    folder, seen = lab_folder(hand_in(tmp_path, "ada")), {}
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.setattr(
+        subprocess,
+        "run",
+        lambda command, env, **_: seen.update(env) or subprocess.CompletedProcess([], 1, "", "no"),
+    )
+    with pytest.raises(RuntimeError, match="could not be run"):
+        run_cells(folder, "check('own_tests')", monkeypatch=monkeypatch)
+    assert seen["OMP_NUM_THREADS"] == "1"
+
+
 def test_each_passed_check_prints_a_line(tmp_path, monkeypatch, capsys):
     folder = lab_folder(hand_in(tmp_path, "ada"))
     report = "def report(value): return f'slope {value:.2f}'"
