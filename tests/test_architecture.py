@@ -20,6 +20,7 @@ OTHER_NAMES = {
     "yaml": "pyyaml",
 }
 COMES_WITH = {
+    "PIL": "matplotlib",
     "cycler": "matplotlib",
     "huggingface_hub": "transformers",
     "markupsafe": "jinja2",

@@ -1,4 +1,4 @@
-"""The README says what is so: its commands run, its tables name what exists, its picture can be read."""
+"""The README and its pages say what is so: commands run, tables name what exists, pictures can be read."""
 
 import http.client
 import re
@@ -18,14 +18,21 @@ import yaml
 import course
 from itemmarket.data.checksums import verify_checksums
 from itemmarket.titles.checkpoints import write_tiny_checkpoint
+from tests.pictures import numbers_in, report_alt
 
 SVG = "{http://www.w3.org/2000/svg}"
 TEXT = (course.ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    name: (course.ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    for name in ("verbs", "grading", "troubleshooting")
+}
+ALL = "\n".join([TEXT, *PAGES.values()])
 COMMANDS = [
     line
-    for block in re.findall(r"^```sh\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    for block in re.findall(r"^```sh\n(.*?)^```", ALL, re.MULTILINE | re.DOTALL)
     for line in block.splitlines()
 ]
+PICTURES = dict(re.findall(r'<img src="([^"]+)"[^>]* alt="([^"]+)"', TEXT))
 
 
 def door(root: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -57,6 +64,19 @@ def run_leaves_a_graded_class(root: Path, tmp_path: Path) -> None:
     assert sorted(line.split(",")[0] for line in graded) == students
     assert all(student in output for student in students)
     assert output.splitlines()[-1].endswith(str(root / "build" / "run" / "report.html"))
+    the_table_in_the_readme_is_this_one(graded)
+    new = report_alt(root / "build" / "run" / "report.html")
+    assert numbers_in(PICTURES["docs/report.png"]) == pytest.approx(numbers_in(new), abs=1)
+
+
+def the_table_in_the_readme_is_this_one(graded: list[str]) -> None:
+    """Its rows show names and states as they came out, and scores to a point or two."""
+    rows = re.findall(r"^│ (\w+) +│ +([\d.]+) / (\d+) │ ([\w-]+) ", TEXT, re.MULTILINE)
+    assert len(rows) > 3
+    found = {student: rest for student, _, *rest in (line.split(",") for line in graded)}
+    for student, score, most, status in rows:
+        assert found[student][2] == status, student
+        assert [float(one) for one in found[student][:2]] == pytest.approx([float(score), float(most)], abs=2)
 
 
 def ci_runs_every_check(root: Path, tmp_path: Path) -> None:
@@ -186,16 +206,15 @@ def test_command(proof: Callable[[Path, Path], None], root: Path, tmp_path: Path
 
 
 def test_every_verb_is_in_the_table() -> None:
-    table = TEXT.partition("## The verbs\n")[2].partition("\n## ")[0]
-    listed = re.findall(r"^\| `([a-z_]+).*` \| \S.* \|$", table, re.MULTILINE)
+    listed = re.findall(r"^\| `([a-z_]+).*` \| \S.* \|$", PAGES["verbs"], re.MULTILINE)
     assert listed == list(course.VERBS)
 
 
 def test_paths_in_the_text_exist(root: Path) -> None:
     paths = [
         word
-        for word in re.findall(r"`([\w./-]+/[\w./-]*)`", TEXT)
-        if word.split("/")[0] not in ("build", "SUBMITTED")
+        for word in re.findall(r"`([\w./-]+/[\w./-]*)`", ALL)
+        if word.split("/")[0] not in ("build", "SUBMITTED", "STUDENT")
     ]
     assert len(paths) > 5
     for path in paths:
@@ -204,8 +223,33 @@ def test_paths_in_the_text_exist(root: Path) -> None:
     assert TEXT.startswith("# ")
 
 
+def test_links_lead_to_files(root: Path) -> None:
+    pages = [
+        root / "README.md",
+        root / "CONTRIBUTING.md",
+        root / "SECURITY.md",
+        *(root / "docs").glob("*.md"),
+    ]
+    for page in pages:
+        for link in re.findall(r"\]\(([^)#:\s]+)\)", page.read_text(encoding="utf-8")):
+            assert "ADDRESS" in link or (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_the_readme_opens_with_what_the_reader_gets() -> None:
+    assert list(PICTURES) == ["docs/shuffled.png", "docs/temporal.png", "docs/report.png", "docs/course.svg"]
+    assert TEXT.index("docs/report.png") < TEXT.index("## Two commands") < TEXT.index("## Three paths")
+    assert TEXT.count("\n") < 150  # details have pages of their own
+
+
+@pytest.mark.parametrize("source", [name for name in PICTURES if name.endswith(".png")])
+def test_pictures_are_small(root: Path, source: str) -> None:
+    assert (root / source).stat().st_size < 150_000
+    assert len(PICTURES[source]) > 80
+
+
 def test_the_picture_can_be_read_by_everybody(root: Path) -> None:
-    source, alt = re.search(r'<img src="([^"]+)"[^>]* alt="([^"]+)"', TEXT).groups()
+    source = "docs/course.svg"
+    alt = PICTURES[source]
     picture = ElementTree.parse(root / source).getroot()
     assert len(alt) > 80
     assert picture.get("role") == "img"
@@ -221,9 +265,15 @@ def test_the_picture_can_be_read_by_everybody(root: Path) -> None:
 def test_variables_in_the_table_are_read_somewhere(root: Path) -> None:
     code = "\n".join(
         path.read_text(encoding="utf-8")
-        for folder in (".", "itemmarket", "autograder", "benchmarks", "solutions/*", "tests")
-        for path in root.glob(f"{folder}/*.py")
+        for pattern in (
+            "*.py",
+            "itemmarket/**/*.py",
+            "autograder/**/*.py",
+            "benchmarks/*.py",
+            "tests/**/*.py",
+        )
+        for path in root.glob(pattern)
         if path.name != "test_readme.py"
     )
-    for name in re.findall(r"`(COURSE_\w+)`", TEXT):
+    for name in re.findall(r"`((?:COURSE|ITEMMARKET)_\w+)`", ALL):
         assert f'"{name}"' in code, name

@@ -1,5 +1,7 @@
 """Lecture 1 says what its cells show: each claim of the prose and the exercises, on the bundled market."""
 
+import re
+
 import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestRegressor
@@ -7,6 +9,7 @@ from sklearn.metrics import r2_score
 
 import itemmarket as im
 from itemmarket.evaluation import plots
+from tests.pictures import numbers_in, scatter_plots
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +75,12 @@ def test_exercise_3_a_day_ahead_shuffled(lecture):
     assert np.isfinite(target).all()
     r2 = shuffled_r2(lecture, lecture["features"], target, *lecture["shuffled"])
     assert r2 < 0.5 * lecture["r2_shuffled"]
+
+
+def test_the_readme_shows_these_plots(root, lecture):
+    """Rows exactly; R² to two hundredths, since the last bits of exp and log differ between processors."""
+    text = (root / "README.md").read_text(encoding="utf-8")
+    for name, (_, alt) in scatter_plots(lecture).items():
+        shown = re.search(rf'<img src="docs/{name}"[^>]* alt="([^"]+)"', text)[1]
+        (rows, r2), (new_rows, new_r2) = numbers_in(shown), numbers_in(alt)
+        assert (rows, r2) == (new_rows, pytest.approx(new_r2, abs=0.02))
