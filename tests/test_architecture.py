@@ -15,6 +15,7 @@ OURS = {"autograder", "benchmarks", "course", "course_environment", "itemmarket"
 LAB_FILES = {"lstm", "mlp", "rarity", "slope", "reference", "visible_checks"}
 OTHER_NAMES = {
     "IPython": "ipython",
+    "_pytest": "pytest",
     "axe_selenium_python": "axe-selenium-python",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
