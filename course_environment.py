@@ -512,7 +512,11 @@ def requirements() -> Iterator[tuple[str, str, str]]:
     for name, commands, use in (
         ("Chromium", browsers, "only the tests of the instructor's web pages need it"),
         ("Node.js", ("node",), "only `data build` from a new version of the item package needs it"),
-        ("bubblewrap", ("bwrap",), "without it, on Linux, `grade` and `check` shut submissions in by themselves"),
+        (
+            "bubblewrap",
+            ("bwrap",),
+            "without it, on Linux, `grade` and `check` shut submissions in by themselves",
+        ),
     ):
         found = next(filter(None, map(shutil.which, commands)), None)
         yield ("OK", f"{name}: {found}", "") if found else ("NOTE", f"{name}: not found", use)
