@@ -63,15 +63,15 @@ class Session:
 def with_network(model: Any, network: object) -> Any:
     """Return the classifier with another network."""
     other = copy.copy(model)
-    other.network = network
+    other.network_ = network
     return other
 
 
 def in_torchao(model: Any, config: type) -> tuple[Any, int]:
     """Return the classifier with its linear layers in 8 bits, and its bytes: embeddings stay in 32."""
-    other = with_network(model, copy.deepcopy(model.network))
-    quantize_(other.network, config())
-    return other, sum(map(n_bytes, other.network.state_dict().values()))
+    other = with_network(model, copy.deepcopy(model.network_))
+    quantize_(other.network_, config())
+    return other, sum(map(n_bytes, other.network_.state_dict().values()))
 
 
 def n_bytes(tensor: torch.Tensor) -> int:
@@ -87,7 +87,7 @@ def export(rarity: Any, model: Any, titles: list[str], file: Path) -> None:
     names = ["input_ids", "attention_mask"]
     rows, length = torch.export.Dim("rows"), torch.export.Dim("length")
     torch.onnx.export(
-        Logits(model.network).eval(),
+        Logits(model.network_).eval(),
         example,
         file,
         dynamo=True,

@@ -3,7 +3,8 @@
 First they run on the student's module, under coverage. Then, where the lab has some, on correct implementations
 that they must accept, and on implementations with one planted bug each that they must notice. Every run has a
 worker of its own. All these modules have the same name and neither comments nor layout, and which comes when
-depends on the instructor's secret; so a test that looks at text cannot tell them apart.
+depends on the instructor's secret; so a test that looks at text cannot tell them apart. What they learn answers to
+its former names, too, so that tests written for earlier stubs are judged by the same measure.
 
 The code of these modules is secret, and a test can put what it reads into its name or its message. So nothing
 comes of their runs but truth values about tests that the run on the student's own module has named already.
@@ -31,6 +32,7 @@ from labkit.student import SubmissionError
 CALLS = 2  # the student's tests may take as long as two calls
 CORRECT_PATIENCE = 2  # another correct module may be half as fast as the student's own
 MUTANT_PATIENCE, MUTANT_SECONDS = 2, 3  # a bug that makes the tests this much slower has been noticed
+FORMER_NAMES = "import labkit.former_names\nlabkit.former_names.answer_to_former_names(globals())\n"
 ATTEMPTS = ("escape-attempt", "tampering")
 MOST_KNOWN = 1000  # runs
 WALL = 4  # seconds on the clock for each of computing time: a busy machine, or tests that sleep
@@ -191,7 +193,7 @@ class _Trial:
         limits = dataclasses.replace(self._lab.limits, call_wall_seconds=wall, submission_seconds=wall + 60)
         with tempfile.TemporaryDirectory(prefix="implementation-") as folder:
             module = Path(folder, self._lab.files[1])
-            module.write_text(normalised(text), encoding="utf-8")
+            module.write_text(normalised(text) + FORMER_NAMES, encoding="utf-8")
             files = {**self._files, module.name: module}
             with RemoteWorkspace(
                 files, self._lab.module, [], limits, self._preload, self._launch

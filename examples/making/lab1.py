@@ -21,7 +21,7 @@ def submissions(lab: Material) -> dict[str, Files]:
     endless = replaced(
         module,
         (
-            "        self.network.train()\n        for batch",
+            "        self.network_.train()\n        for batch",
             "        while True:\n            pass\n        for batch",
         ),
     )

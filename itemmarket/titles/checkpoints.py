@@ -238,15 +238,15 @@ def with_whole_vocabulary(model: Any, name: str | os.PathLike[str] = MINILM) -> 
     pretrained = load_checkpoint(name)
     position = {piece: number for number, piece in enumerate(pretrained.vocabulary)}
     words = "embeddings.word_embeddings.weight"
-    weights = model.network.state_dict()
+    weights = model.network_.state_dict()
     table = pretrained.weights[words].clone()
-    table[[position[piece] for piece in model.vocabulary]] = weights[f"distilbert.{words}"]
+    table[[position[piece] for piece in model.vocabulary_]] = weights[f"distilbert.{words}"]
     whole = copy.copy(model)
-    whole.vocabulary, whole.lower_case = pretrained.vocabulary, pretrained.lower_case
-    whole.config = model.config | {"vocab_size": len(table)}
-    whole.tokeniser = make_tokeniser(whole.vocabulary, whole.lower_case)
-    whole.network = make_classifier(whole.config, model.network.config.id2label.values())
-    whole.network.load_state_dict(weights | {f"distilbert.{words}": table})
+    whole.vocabulary_, whole.lower_case_ = pretrained.vocabulary, pretrained.lower_case
+    whole.config_ = model.config_ | {"vocab_size": len(table)}
+    whole.tokeniser_ = make_tokeniser(whole.vocabulary_, whole.lower_case_)
+    whole.network_ = make_classifier(whole.config_, model.network_.config.id2label.values())
+    whole.network_.load_state_dict(weights | {f"distilbert.{words}": table})
     return whole
 
 

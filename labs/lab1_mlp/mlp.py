@@ -1,38 +1,45 @@
 """A multilayer perceptron that forecasts log price changes, with scikit-learn's contract.
 
 Your work in this file follows the notebook's tasks 1 to 6. Every place to fill in raises
-``NotImplementedError``; the docstring above it says exactly what the checks expect.
+``NotImplementedError``; the docstring above it says exactly what the checks expect. Both classes are scikit-learn
+estimators: ``__init__`` keeps its arguments and does nothing else, and names of what ``fit`` learns end in ``_``.
 """
 
 import numpy as np
 import torch
-from sklearn.exceptions import NotFittedError
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 import itemmarket as im
 
 
-class Standardiser:
+class Standardiser(TransformerMixin, BaseEstimator):
     """Scale each column to mean 0 and standard deviation 1, then clip to ±``limit``.
 
     Parameters
     ----------
     limit : float
         Scaled values are clipped to [-limit, limit], so that one wild price cannot dominate.
+
+    Attributes
+    ----------
+    mean_, scale_ : numpy.ndarray
+        Mean and standard deviation of each column, shape (k,), float64; 1 for a column that never changes.
     """
 
     def __init__(self, limit: float = 5.0) -> None:
         self.limit = limit
-        self.mean: np.ndarray | None = None
-        self.scale: np.ndarray | None = None
 
-    def fit(self, X: np.ndarray) -> "Standardiser":
+    def fit(self, X: np.ndarray, y: None = None) -> "Standardiser":
         """Learn the mean and the standard deviation of each column.
 
         Parameters
         ----------
         X : numpy.ndarray
             Training inputs, shape (n, k).
+        y : None, optional
+            Not read; scikit-learn's pipelines hand it over.
 
         Returns
         -------
@@ -54,7 +61,13 @@ class Standardiser:
         -------
         numpy.ndarray
             Scaled and clipped inputs, shape (n, k), float32.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before :meth:`fit`.
         """
+        check_is_fitted(self)
         # YOUR CODE HERE
         raise NotImplementedError()
 
@@ -102,7 +115,7 @@ def check_inputs(X: np.ndarray, y: np.ndarray | None = None, n_features: int | N
     raise NotImplementedError()
 
 
-class PyTorchPredictor:
+class PyTorchPredictor(RegressorMixin, BaseEstimator):
     """Forecast the next log price change with a multilayer perceptron.
 
     Parameters
@@ -126,6 +139,14 @@ class PyTorchPredictor:
 
     Attributes
     ----------
+    n_features_in_ : int
+        Number of input columns that :meth:`fit` saw.
+    standardiser_ : Standardiser
+        Scales inputs, as learned from the training rows.
+    y_scale_ : float
+        Standard deviation of the targets that were trained on; 1 where they are all the same.
+    network_ : torch.nn.Sequential
+        From scaled inputs to targets over ``y_scale_``.
     validation_losses_ : list of float
         Mean squared error on the validation tail after each epoch, in the units of ``y`` squared.
     best_epoch_ : int
@@ -143,7 +164,7 @@ class PyTorchPredictor:
         validation_fraction: float = 0.1,
         seed: int = 0,
     ) -> None:
-        self.hidden = tuple(hidden)
+        self.hidden = hidden
         self.dropout = dropout
         self.learning_rate = learning_rate
         self.batch_size = batch_size
@@ -151,11 +172,6 @@ class PyTorchPredictor:
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.seed = seed
-        self.network: nn.Sequential | None = None
-        self.standardiser = Standardiser()
-        self.y_scale = 1.0
-        self.validation_losses_: list[float] = []
-        self.best_epoch_ = -1
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "PyTorchPredictor":
         """Train with Adam on the mean squared error, stop early, keep the best weights.
@@ -184,6 +200,7 @@ class PyTorchPredictor:
         check_inputs(X, y)
         if len(X) < 2:
             raise ValueError("X must have at least two rows: one to train on and one to validate on")
+        self.n_features_in_ = X.shape[1]
         torch.manual_seed(self.seed)
         # YOUR CODE HERE
         raise NotImplementedError()

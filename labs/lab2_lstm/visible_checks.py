@@ -203,7 +203,7 @@ def test_what_stands_behind_does_not_matter(student):
 
 
 @pytest.mark.question(
-    "training", hint="forecast = output × spread; loss = robust_loss(forecast, y, y_scale)."
+    "training", hint="forecast = output × spread; loss = robust_loss(forecast, y, y_scale_)."
 )
 def test_a_rule_is_learned(student, fitted):
     """Windows that fall back to their mean are forecast, new items among them.

@@ -1,7 +1,9 @@
 """From the title of a listing to its rarity: a pretrained DistilBERT, pruned, fine-tuned and compressed.
 
 Your work in this file follows the notebook's tasks 1 to 7. Every place to fill in raises
-``NotImplementedError``; the docstring above it says exactly what the checks expect.
+``NotImplementedError``; the docstring above it says exactly what the checks expect. ``RarityClassifier`` is a
+scikit-learn estimator: ``__init__`` keeps its arguments and does nothing else, and names of what ``fit`` learns end in
+``_``.
 """
 
 import copy
@@ -9,7 +11,8 @@ import dataclasses
 
 import numpy as np
 import torch
-from sklearn.exceptions import NotFittedError
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 from transformers.models.bert.tokenization_bert import BertTokenizer
@@ -222,7 +225,7 @@ def dequantise(numbers: torch.Tensor | np.ndarray, scale: torch.Tensor | np.ndar
     raise NotImplementedError()
 
 
-class RarityClassifier:
+class RarityClassifier(ClassifierMixin, BaseEstimator):
     """Tell an item's rarity from the title of its listing.
 
     Parameters
@@ -256,6 +259,20 @@ class RarityClassifier:
 
     Attributes
     ----------
+    classes_ : numpy.ndarray of str
+        ``CLASSES``: the order of the columns of :meth:`predict_proba`.
+    network_ : transformers.DistilBertForSequenceClassification
+        The fine-tuned network.
+    config_ : dict
+        Sizes of its encoder, as in a checkpoint's configuration.
+    tokeniser_ : transformers.BertTokenizer
+        Cuts titles into the pieces of ``vocabulary_``, ignoring case where ``lower_case_`` says so.
+    vocabulary_ : tuple of str
+        Word pieces in the order of their ids.
+    lower_case_ : bool
+        Whether case is ignored.
+    scales_ : dict of str to torch.Tensor
+        Scales of compressed matrices by the name of the weight; empty where nothing is compressed.
     validation_losses_ : list of float
         Mean cross-entropy of the validation titles after each epoch.
     best_epoch_ : int
@@ -293,14 +310,6 @@ class RarityClassifier:
         self.max_minutes = max_minutes
         self.bfloat16 = bfloat16
         self.seed = seed
-        self.network: DistilBertForSequenceClassification | None = None
-        self.config: dict[str, object] = {}
-        self.tokeniser: BertTokenizer | None = None
-        self.vocabulary: tuple[str, ...] = ()
-        self.lower_case = True
-        self.scales: dict[str, torch.Tensor] = {}
-        self.validation_losses_: list[float] = []
-        self.best_epoch_ = -1
 
     @property
     def compressed(self) -> bool:
@@ -311,7 +320,7 @@ class RarityClassifier:
         bool
             True after :meth:`compress`, and after loading what was.
         """
-        return bool(self.scales)
+        return bool(getattr(self, "scales_", None))
 
     def fit(self, titles: list[str], labels: list[str], folder: str | None = None) -> "RarityClassifier":
         """Prune the checkpoint, train it, stop early, keep the best weights.
@@ -349,14 +358,14 @@ class RarityClassifier:
         )
         config = checkpoint.config | {"n_layers": min(self.n_layers, checkpoint.config["n_layers"])}
         self._build(config, checkpoint.vocabulary, checkpoint.lower_case, checkpoint.weights)
-        freeze(self.network, self.frozen)
+        freeze(self.network_, self.frozen)
         rows = self._tokenise(titles)
         optimiser = torch.optim.AdamW(
-            [parameter for parameter in self.network.parameters() if parameter.requires_grad],
+            [parameter for parameter in self.network_.parameters() if parameter.requires_grad],
             lr=self.learning_rate,
         )
         task = {"settings": self._settings(), "titles": list(titles), "targets": targets.tolist()}
-        run = im.Training(self.network, optimiser, task, folder)
+        run = im.Training(self.network_, optimiser, task, folder)
         lengths, weights = [len(rows[row]) for row in train], class_weights(targets[train], self.balance)
         steps = -(-len(train) // self.batch_size)
         bar = tqdm(total=self.max_epochs * steps, initial=run.epoch * steps + run.step, disable=None)
@@ -375,8 +384,8 @@ class RarityClassifier:
             raise NotImplementedError()
             run.count_epoch()
         bar.close()
-        self.network.load_state_dict(run.best)
-        self.network.eval()
+        self.network_.load_state_dict(run.best)
+        self.network_.eval()
         self.validation_losses_, self.best_epoch_ = run.losses, int(np.argmin(run.losses))
         return self
 
@@ -420,9 +429,7 @@ class RarityClassifier:
 
     def _settings(self) -> dict[str, object]:
         """Return what a training depends on, beside its titles."""
-        names = ("checkpoint", "n_layers", "frozen", "learning_rate", "batch_size", "max_epochs", "patience")
-        names += ("validation_fraction", "balance", "max_length", "max_minutes", "bfloat16", "seed")
-        return {name: getattr(self, name) for name in names} | {"checkpoint": str(self.checkpoint)}
+        return self.get_params() | {"checkpoint": str(self.checkpoint)}
 
     def _build(
         self,
@@ -432,10 +439,11 @@ class RarityClassifier:
         weights: dict[str, torch.Tensor] | None = None,
     ) -> None:
         """Make network and tokeniser; the encoder's weights are random unless they are given."""
-        self.network = im.make_classifier(config, CLASSES, weights)
-        self.tokeniser = im.make_tokeniser(vocabulary, lower_case)
-        self.config, self.vocabulary, self.lower_case = config, vocabulary, lower_case
-        self.scales = {}
+        self.classes_ = np.array(CLASSES)
+        self.network_: DistilBertForSequenceClassification = im.make_classifier(config, CLASSES, weights)
+        self.tokeniser_: BertTokenizer = im.make_tokeniser(vocabulary, lower_case)
+        self.config_, self.vocabulary_, self.lower_case_ = config, vocabulary, lower_case
+        self.scales_: dict[str, torch.Tensor] = {}
 
     def _tokenise(self, titles: list[str]) -> list[list[int]]:
         """Return the ids of each title's word pieces, at most ``max_length``."""
@@ -535,7 +543,7 @@ class RarityClassifier:
         -------
         RarityClassifier
             Another classifier; this one stays as it is. Its matrices, embeddings among them, hold what
-            :func:`dequantise` gives back, and ``scales`` their scales by the name of the weight.
+            :func:`dequantise` gives back, and ``scales_`` their scales by the name of the weight.
 
         Raises
         ------
@@ -544,11 +552,6 @@ class RarityClassifier:
         """
         # YOUR CODE HERE
         raise NotImplementedError()
-
-    def _require_fitted(self) -> None:
-        """Raise NotFittedError before :meth:`fit`."""
-        if self.network is None:
-            raise NotFittedError("this RarityClassifier is not fitted yet: call fit first")
 
     def save(self, path: str, metrics: dict[str, float] | None = None) -> None:
         # YOUR CODE HERE

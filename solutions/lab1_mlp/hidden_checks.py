@@ -171,7 +171,9 @@ def test_units_do_not_matter(student, fitted):
     assert np.corrcoef(forecast, converted)[0, 1] > 0.99
 
 
-@pytest.mark.question("prediction", hint="raise NotFittedError when there is no network yet.")
+@pytest.mark.question(
+    "prediction", hint='check_is_fitted(self, "network_") raises NotFittedError when there is no network yet.'
+)
 def test_predict_before_fit(student):
     """Forecasting before fit raises NotFittedError.
 

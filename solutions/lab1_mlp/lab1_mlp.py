@@ -108,9 +108,13 @@ check("validation")
 # Fill in `_train_epoch` and `fit`. The order of the steps in `fit`:
 #
 # 1. cut off the validation tail (the last rows: the most recent days);
-# 2. fit the `Standardiser` on the training rows only, and remember the spread of `y` in `y_scale`;
+# 2. fit the `Standardiser` on the training rows only, and remember the spread of `y` in `y_scale_`;
 # 3. after each epoch, note the validation loss, and keep a *copy* of the weights when it is the best so far;
 # 4. stop `patience` epochs after the best; load the best weights.
+#
+# Both classes are scikit-learn estimators, and keep two rules that `clone`, pipelines and grid searches rest on:
+# `__init__` stores its arguments and does nothing else, and what `fit` learns has a name that ends in `_`, such as
+# `network_`. A second `fit` forgets the first.
 #
 # *Hint*: `state_dict()` returns references that the next step overwrites. Clone the tensors.
 # You will need `predict` (task 5) for the validation loss; the two tasks go hand in hand.
@@ -124,7 +128,8 @@ check("training")
 # Fill in `predict`: refuse an unfitted model and bad input, scale, switch dropout off, go back to the units of
 # `y`, and return one number per row.
 #
-# *Hint*: `network.eval()` and `torch.no_grad()` do different things. You want both.
+# *Hint*: `network_.eval()` and `torch.no_grad()` do different things. You want both. And
+# `check_is_fitted(self, "network_")` raises `NotFittedError` where there is no network yet.
 
 # %% nbgrader={"grade": true, "grade_id": "prediction", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 check("prediction")
@@ -196,9 +201,9 @@ check("comparison")
 
 # %% nbgrader={"grade": false, "grade_id": "noisy", "locked": true, "schema_version": 3, "solution": false, "task": false} tags=["explore"]
 noisy = mlp.PyTorchPredictor(max_epochs=2).fit(train.X.to_numpy(), train.y)
-noisy.network.train()
-one_row = mlp.torch.from_numpy(noisy.standardiser.transform(test.X.to_numpy()[:1]))
-print([round(float(noisy.network(one_row)) * noisy.y_scale, 4) for _ in range(5)])
+noisy.network_.train()
+one_row = mlp.torch.from_numpy(noisy.standardiser_.transform(test.X.to_numpy()[:1]))
+print([round(float(noisy.network_(one_row)) * noisy.y_scale_, 4) for _ in range(5)])
 
 # %% [markdown]
 # Second: a linear rule on the *same day's* mean change of all items, which nobody knows in advance. It shows how

@@ -148,7 +148,7 @@ def test_early_stopping(student):
     assert len(losses) == model.best_epoch_ + 1 + 4
 
 
-@pytest.mark.question("prediction", hint="Return shape (n,), not (n, 1), in the units of y: times y_scale.")
+@pytest.mark.question("prediction", hint="Return shape (n,), not (n, 1), in the units of y: times y_scale_.")
 def test_shape_and_sense(student, fitted):
     """Forecasts have one number per row and explain a linear rule.
 
@@ -173,7 +173,7 @@ def test_same_answer_twice(student, fitted):
     np.testing.assert_allclose(together, np.r_[once, once], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.question("artefact", hint="Save the weights and all scaling constants, y_scale too.")
+@pytest.mark.question("artefact", hint="Save the weights and all scaling constants, y_scale_ too.")
 def test_round_trip(student, fitted):
     """A saved and loaded model gives the same forecasts to the last bit.
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import itemmarket as im
+from labkit.former_names import learned
 
 import reference
 from visible_checks import SOME, falling_back, market_model, padded, spoiled
@@ -191,7 +192,7 @@ def test_best_weights_are_restored(student, fitted):
     """
     model, X, y = fitted
     tail = len(X) // 10
-    scale = float(model.y_scale)
+    scale = float(learned(model, "y_scale_"))
     assert scale == pytest.approx(y[:-tail].std(), rel=0.01)
     error = np.abs(np.asarray(model.predict(X[-tail:])) - y[-tail:]) / scale
     loss = np.mean(np.where(error < 3, error**2 / 2, 3 * (error - 1.5)))
@@ -280,7 +281,9 @@ def test_prices_alone(student):
         assert forecast.shape == (7,) and np.isfinite(forecast).all()
 
 
-@pytest.mark.question("prediction", hint="raise NotFittedError when there is no network yet.")
+@pytest.mark.question(
+    "prediction", hint='check_is_fitted(self, "network_") raises NotFittedError when there is no network yet.'
+)
 def test_predict_before_fit(student):
     """Forecasting before fit raises NotFittedError.
 

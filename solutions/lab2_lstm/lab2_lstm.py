@@ -122,7 +122,8 @@ check("network")
 #
 # Fill in `_prepare`, `_train_epoch` and `fit`, as in lab 1: the last windows are the validation tail, nothing is
 # learned from it, the best weights come back. Two things are new: the network's output is multiplied by the
-# window's spread before it meets the target, and the loss is `robust_loss`, which is given.
+# window's spread before it meets the target, and the loss is
+# `robust_loss`, which is given. Names of what `fit` learns end in `_`, and a second `fit` forgets the first.
 #
 # *Hint*: inputs, lengths, spreads and targets must all be picked by the same batch of positions. You will need
 # `predict` (task 6) for the validation loss, and the check asks it, too; the two tasks go hand in hand.
@@ -170,7 +171,7 @@ model = lstm.LSTMPricePredictor(seed=0).fit(train.sequences, train.y)
 figure, axes = plt.subplots(figsize=(6, 3))
 axes.plot(model.validation_losses_, color="0.3")
 axes.plot(model.best_epoch_, min(model.validation_losses_), "o", color="#D55E00")
-axes.set(title="Validation loss by epoch", xlabel="Epoch", ylabel="Robust loss (y_scale squared)")
+axes.set(title="Validation loss by epoch", xlabel="Epoch", ylabel="Robust loss (y_scale_ squared)")
 im.show(figure, alt="The validation loss falls and trembles over the epochs; a dot marks the best epoch.")
 
 # %% [markdown]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import itemmarket as im
+from labkit.former_names import learned
 
 import reference
 from visible_checks import (
@@ -119,7 +120,7 @@ def test_what_is_frozen_stays(student, tiny, frozen):
     """
     model = student.RarityClassifier(checkpoint=tiny, frozen=frozen, max_epochs=1, learning_rate=1e-2)
     model.fit(*listings(40, seed=11))
-    before, after = im_checkpoint(student, tiny).weights, model.network.state_dict()
+    before, after = im_checkpoint(student, tiny).weights, learned(model, "network_").state_dict()
     for number, part in enumerate(["embeddings.LayerNorm", "transformer.layer.0", "transformer.layer.1"]):
         for name in before:
             if name.startswith(part) and name.endswith("weight"):
@@ -190,12 +191,12 @@ def test_every_matrix_is_compressed(student, fitted):
     """
     titles, _ = listings(40, seed=14)
     before = np.asarray(fitted.predict_proba(titles))
-    exact = fitted.network.state_dict()
+    exact = learned(fitted, "network_").state_dict()
     small = fitted.compress()
     np.testing.assert_array_equal(np.asarray(fitted.predict_proba(titles)), before)
     np.testing.assert_allclose(np.asarray(small.predict_proba(titles)), before, atol=0.1)
     assert small.compressed is True and fitted.compressed is False
-    for name, weight in small.network.state_dict().items():
+    for name, weight in learned(small, "network_").state_dict().items():
         if weight.ndim != 2:
             np.testing.assert_array_equal(weight, exact[name])
             continue
@@ -222,7 +223,7 @@ def test_compressed_artefact(student, fitted):
     weights = [name for name in files if name.endswith(".safetensors")]
     assert len(weights) == 1
     assert not [name for name in files if name.endswith((".pkl", ".pt", ".bin", ".npy", ".joblib"))]
-    numbers = sum(weight.size for weight in small.network.state_dict().values())
+    numbers = sum(weight.size for weight in learned(small, "network_").state_dict().values())
     assert len(student.read_file(f"compressed/{weights[0]}")) < 2 * numbers
 
 

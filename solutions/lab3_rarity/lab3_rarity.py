@@ -160,7 +160,8 @@ check("training")
 # Fill in `_logits`, `predict_proba` and `predict`. Batches of similar length save time, but every answer must come back
 # to its own title, and it must not depend on who else is in the batch.
 #
-# *Hint*: `eval()`, the attention mask, `torch.inference_mode()`; write each batch's numbers to its rows' positions.
+# *Hint*: `eval()`, the attention mask, `torch.inference_mode()`; write each batch's numbers to its rows' positions. And
+# `check_is_fitted(self, "network_")` raises `NotFittedError` where there is no network yet.
 
 # %% nbgrader={"grade": true, "grade_id": "prediction", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 check("prediction")

@@ -7,12 +7,12 @@ from tests.fairness.styles import add_cells, answer, change, variant
 from tests.fairness.submissions import Files, edited
 from tests.fairness.suite import Mistake, Style, Suite
 
-PREDICT = "            scaled = self.network(torch.from_numpy(self.standardiser.transform(X)))\n"
+PREDICT = "            scaled = self.network_(torch.from_numpy(self.standardiser_.transform(X)))\n"
 IMPORTS = "import numpy as np\nimport torch\n"
 COLUMNS = (
-    "        self.mean = X.mean(axis=0, dtype=np.float64)\n        scale = X.std(axis=0, dtype=np.float64)\n"
+    "        self.mean_ = X.mean(axis=0, dtype=np.float64)\n        scale = X.std(axis=0, dtype=np.float64)\n"
 )
-RETURN = "return scaled[:, 0].numpy() * self.y_scale"
+RETURN = "return scaled[:, 0].numpy() * self.y_scale_"
 LOADER = "shuffle=True, generator=generator"
 POINTS = {
     "scaling": 2,
@@ -34,13 +34,13 @@ POINTS = {
 def slow(lab: Lab, files: Files) -> Files:
     """Scaling in Python's own loops, and forecasts in batches of seven."""
     columns = (
-        "        self.mean = np.array([sum(map(float, X[:, j])) / len(X) for j in range(X.shape[1])])\n"
+        "        self.mean_ = np.array([sum(map(float, X[:, j])) / len(X) for j in range(X.shape[1])])\n"
         "        scale = np.array([sum((float(v) - m) ** 2 for v in X[:, j]) / len(X)"
-        " for j, m in enumerate(self.mean)]) ** 0.5\n"
+        " for j, m in enumerate(self.mean_)]) ** 0.5\n"
     )
     batches = (
-        "            rows = torch.from_numpy(self.standardiser.transform(X))\n"
-        "            scaled = torch.cat([self.network(batch) for batch in rows.split(7)])\n"
+        "            rows = torch.from_numpy(self.standardiser_.transform(X))\n"
+        "            scaled = torch.cat([self.network_(batch) for batch in rows.split(7)])\n"
     )
     return change(lab, files, {COLUMNS: columns, PREDICT: batches})
 
@@ -48,8 +48,8 @@ def slow(lab: Lab, files: Files) -> Files:
 def threads_for_batches(lab: Lab, files: Files) -> Files:
     """Batches that joblib forecasts in threads, as many as there are cores."""
     spread = (
-        "            rows = torch.from_numpy(self.standardiser.transform(X)).split(2000)\n"
-        "            parts = Parallel(n_jobs=-1, prefer='threads')(delayed(self.network)(part) for part in rows)\n"
+        "            rows = torch.from_numpy(self.standardiser_.transform(X)).split(2000)\n"
+        "            parts = Parallel(n_jobs=-1, prefer='threads')(delayed(self.network_)(part) for part in rows)\n"
         "            scaled = torch.cat(parts)\n"
     )
     imports = "import numpy as np\nimport torch\nfrom joblib import Parallel, delayed\n"
@@ -58,21 +58,20 @@ def threads_for_batches(lab: Lab, files: Files) -> Files:
 
 def cuda_if_available(lab: Lab, files: Files) -> Files:
     """The network and its inputs go to a GPU where there is one."""
-    device = "        self.device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')\n"
-    network = "        self.network = make_network(X.shape[1], self.hidden, self.dropout)\n"
-    on_device = "            rows = torch.from_numpy(self.standardiser.transform(X)).to(self.device)\n"
+    device = "DEVICE = torch.device('cuda' if torch.cuda.is_available() else 'cpu')\n"
+    first = "class Standardiser(TransformerMixin, BaseEstimator):\n"
+    network = "        self.network_ = make_network(self.n_features_in_, self.hidden, self.dropout)\n"
+    on_device = "            rows = torch.from_numpy(self.standardiser_.transform(X)).to(DEVICE)\n"
     return change(
         lab,
         files,
         {
-            "        self.network: nn.Sequential | None = None\n": (
-                f"{device}        self.network: nn.Sequential | None = None\n"
+            first: f"{device}\n\n{first}",
+            network: network.rstrip() + ".to(DEVICE)\n",
+            "self.network_(inputs[batch]), targets[batch])": (
+                "self.network_(inputs[batch].to(DEVICE)), targets[batch].to(DEVICE))"
             ),
-            network: network.rstrip() + ".to(self.device)\n",
-            "self.network(inputs[batch]), targets[batch])": (
-                "self.network(inputs[batch].to(self.device)), targets[batch].to(self.device))"
-            ),
-            PREDICT: f"{on_device}            scaled = self.network(rows).cpu()\n",
+            PREDICT: f"{on_device}            scaled = self.network_(rows).cpu()\n",
             'f"network.{name}": tensor.numpy()': 'f"network.{name}": tensor.cpu().numpy()',
         },
     )
@@ -94,11 +93,11 @@ def other_optimiser(lab: Lab, files: Files) -> Files:
         lab,
         files,
         {
-            "torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)": (
-                "torch.optim.AdamW(self.network.parameters(), lr=self.learning_rate, weight_decay=1e-4)"
+            "torch.optim.Adam(self.network_.parameters(), lr=self.learning_rate)": (
+                "torch.optim.AdamW(self.network_.parameters(), lr=self.learning_rate, weight_decay=1e-4)"
             ),
             "            optimiser.step()\n": (
-                "            nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)\n            optimiser.step()\n"
+                "            nn.utils.clip_grad_norm_(self.network_.parameters(), 5.0)\n            optimiser.step()\n"
             ),
         },
     )
@@ -108,7 +107,7 @@ def with_pandas(lab: Lab, files: Files) -> Files:
     """Data frames inside."""
     new = (
         "        frame = pd.DataFrame(np.asarray(X, dtype=float))\n"
-        "        self.mean, scale = frame.mean().to_numpy(), frame.std(ddof=0).to_numpy()\n"
+        "        self.mean_, scale = frame.mean().to_numpy(), frame.std(ddof=0).to_numpy()\n"
     )
     return change(
         lab, files, {COLUMNS: new, IMPORTS: "import numpy as np\nimport pandas as pd\nimport torch\n"}
@@ -196,7 +195,7 @@ SLIPS = {
         "Persistence forecasts a change of 0",
     ),
     "a column of forecasts": Mistake(
-        lambda lab, files: change(lab, files, {RETURN: "return scaled.numpy() * self.y_scale"}),
+        lambda lab, files: change(lab, files, {RETURN: "return scaled.numpy() * self.y_scale_"}),
         {"training": 0.83, "prediction": 0.8, "own_tests": 0.27},
         r"Return shape \(n,\), not \(n, 1\)",
     ),

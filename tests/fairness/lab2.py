@@ -21,7 +21,7 @@ POINTS = {
     "own_tests": 4,
     "documentation": 1,
 }
-ADAM = "        optimiser = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)\n"
+ADAM = "        optimiser = torch.optim.Adam(self.network_.parameters(), lr=self.learning_rate)\n"
 STEP = "            optimiser.step()\n"
 COUNT = "    return np.isfinite(X.reshape(*X.shape[:2], -1)[..., 0]).sum(axis=1)\n"
 
@@ -39,7 +39,7 @@ def slow(lab: Lab, files: Files) -> Files:
 
 def other_optimiser(lab: Lab, files: Files) -> Files:
     """AdamW and clipped gradients."""
-    clipped = "            nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)\n"
+    clipped = "            nn.utils.clip_grad_norm_(self.network_.parameters(), 5.0)\n"
     return change(lab, files, {ADAM: ADAM.replace("Adam(", "AdamW("), STEP: clipped + STEP})
 
 

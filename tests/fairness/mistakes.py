@@ -1,6 +1,7 @@
 """Mistakes that fit every lab: in answers, tests, documentation, and a module that does not even parse."""
 
 import ast
+import re
 from collections.abc import Mapping
 
 from autograder.labs.definition import Lab
@@ -28,7 +29,8 @@ def answers(cell: str, letters: Mapping[str, str]) -> Style:
 
 def unclosed_class(lab: Lab, files: Files) -> Files:
     """A colon is missing after the name of the class."""
-    return change(lab, files, {f"class {lab.class_name}:": f"class {lab.class_name}"})
+    (line,) = re.findall(rf"^class {lab.class_name}\b.*:$", files[lab.files[1]], re.MULTILINE)
+    return change(lab, files, {line: line.removesuffix(":")})
 
 
 def undocumented(name: str) -> Style:

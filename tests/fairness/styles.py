@@ -166,11 +166,11 @@ def subclassed(lab: Lab, files: Files) -> Files:
 
 
 def sklearn_base(lab: Lab, files: Files) -> Files:
-    """The class inherits from scikit-learn's."""
+    """The class inherits from scikit-learn's, and from nothing else."""
 
     def inherit(tree: ast.Module) -> None:
         (main,) = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == lab.class_name)
-        main.bases.append(ast.Name("BaseEstimator"))
+        main.bases = [ast.Name("BaseEstimator")]
         at = next(i for i, node in enumerate(tree.body) if isinstance(node, ast.Import | ast.ImportFrom))
         tree.body[at:at] = ast.parse("from sklearn.base import BaseEstimator").body
 

@@ -7,7 +7,7 @@ from tests.fairness.submissions import Files, edited
 from tests.redteam.labs import lab_case
 
 LAB = "lab2_lstm"
-RETURN = "        return np.clip(network_outputs(self.network, inputs, lengths), -1, 1) * spread\n"
+RETURN = "        return np.clip(network_outputs(self.network_, inputs, lengths), -1, 1) * spread\n"
 
 
 def answering(files: Files, body: str, head: str = "") -> Files:

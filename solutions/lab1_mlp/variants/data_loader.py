@@ -6,13 +6,14 @@ import math
 
 import numpy as np
 import torch
-from sklearn.exceptions import NotFittedError
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 from torch.utils.data import DataLoader, TensorDataset
 
 import itemmarket
 
 
-class Standardiser:
+class Standardiser(TransformerMixin, BaseEstimator):
     """Centre, scale and clip columns.
 
     Parameters
@@ -21,18 +22,18 @@ class Standardiser:
         Largest absolute value after scaling.
     """
 
-    mean = scale = None
-
     def __init__(self, limit=5.0):
         self.limit = limit
 
-    def fit(self, X):
+    def fit(self, X, y=None):
         """Remember the columns' centre and spread.
 
         Parameters
         ----------
         X : numpy.ndarray
             Inputs, shape (n, k).
+        y : None, optional
+            Ignored.
 
         Returns
         -------
@@ -40,9 +41,9 @@ class Standardiser:
             Itself.
         """
         X = np.asarray(X, dtype=np.float64)
-        self.mean = X.mean(0)
-        self.scale = X.std(0)
-        self.scale[self.scale == 0] = 1
+        self.mean_ = X.mean(0)
+        self.scale_ = X.std(0)
+        self.scale_[self.scale_ == 0] = 1
         return self
 
     def transform(self, X):
@@ -58,7 +59,8 @@ class Standardiser:
         numpy.ndarray
             Scaled inputs, float32.
         """
-        z = (np.asarray(X, dtype=np.float64) - self.mean) / self.scale
+        check_is_fitted(self)
+        z = (np.asarray(X, dtype=np.float64) - self.mean_) / self.scale_
         return np.maximum(np.minimum(z, self.limit), -self.limit).astype("float32")
 
 
@@ -119,7 +121,7 @@ def check_inputs(X, y=None, n_features=None):
             raise ValueError(message)
 
 
-class PyTorchPredictor:
+class PyTorchPredictor(RegressorMixin, BaseEstimator):
     """An MLP regressor.
 
     Parameters
@@ -143,12 +145,9 @@ class PyTorchPredictor:
         validation_fraction=0.1,
         seed=0,
     ):
-        self.hidden, self.dropout, self.learning_rate = tuple(hidden), dropout, learning_rate
+        self.hidden, self.dropout, self.learning_rate = hidden, dropout, learning_rate
         self.batch_size, self.max_epochs, self.patience = batch_size, max_epochs, patience
         self.validation_fraction, self.seed = validation_fraction, seed
-        self.network = None
-        self.standardiser, self.y_scale = Standardiser(), 1.0
-        self.validation_losses_, self.best_epoch_ = [], -1
 
     def fit(self, X, y):
         """Train with early stopping on the last rows.
@@ -172,10 +171,10 @@ class PyTorchPredictor:
             raise ValueError("too few rows")
         generator = torch.Generator().manual_seed(self.seed)
         torch.manual_seed(self.seed)
-        self.standardiser = Standardiser().fit(X[:cut])
-        self.y_scale = float(np.std(y[:cut])) or 1.0
-        inside = torch.tensor(self.standardiser.transform(X), dtype=torch.float64)
-        wanted = torch.tensor(y / self.y_scale)
+        self.standardiser_ = Standardiser().fit(X[:cut])
+        self.y_scale_ = float(np.std(y[:cut])) or 1.0
+        inside = torch.tensor(self.standardiser_.transform(X), dtype=torch.float64)
+        wanted = torch.tensor(y / self.y_scale_)
         loader = DataLoader(
             TensorDataset(inside[:cut], wanted[:cut]), self.batch_size, shuffle=True, generator=generator
         )
@@ -192,7 +191,7 @@ class PyTorchPredictor:
             network.eval()
             with torch.inference_mode():
                 error = network(inside[cut:]).squeeze(1) - wanted[cut:]
-            loss = float((error**2).mean()) * self.y_scale**2
+            loss = float((error**2).mean()) * self.y_scale_**2
             self.validation_losses_.append(loss)
             if loss < best:
                 best, waited, self.best_epoch_ = loss, 0, epoch
@@ -202,7 +201,7 @@ class PyTorchPredictor:
             if waited == self.patience:
                 break
         network.load_state_dict(kept)
-        self.network = network.float()
+        self.network_, self.n_features_in_ = network.float(), X.shape[1]
         return self
 
     def predict(self, X):
@@ -218,13 +217,12 @@ class PyTorchPredictor:
         numpy.ndarray
             Forecasts, shape (n,), float32.
         """
-        if self.network is None:
-            raise NotFittedError("call fit first")
+        check_is_fitted(self)
         X = np.asarray(X)
-        check_inputs(X, n_features=len(self.standardiser.mean))
+        check_inputs(X, n_features=self.n_features_in_)
         with torch.inference_mode():
-            scaled = self.network.eval()(torch.from_numpy(self.standardiser.transform(X)))
-        return scaled.numpy().ravel() * np.float32(self.y_scale)
+            scaled = self.network_.eval()(torch.from_numpy(self.standardiser_.transform(X)))
+        return scaled.numpy().ravel() * np.float32(self.y_scale_)
 
     def save(self, path):
         """Write an artefact.
@@ -234,15 +232,14 @@ class PyTorchPredictor:
         path : str
             Folder.
         """
-        if self.network is None:
-            raise NotFittedError("call fit first")
-        arrays = {f"w/{name}": value.numpy() for name, value in self.network.state_dict().items()}
-        arrays |= {"centre": self.standardiser.mean, "spread": self.standardiser.scale}
+        check_is_fitted(self)
+        arrays = {f"w/{name}": value.numpy() for name, value in self.network_.state_dict().items()}
+        arrays |= {"centre": self.standardiser_.mean_, "spread": self.standardiser_.scale_}
         config = {
             "hidden": list(self.hidden),
             "dropout": self.dropout,
-            "limit": self.standardiser.limit,
-            "y_spread": self.y_scale,
+            "limit": self.standardiser_.limit,
+            "y_spread": self.y_scale_,
         }
         itemmarket.save_artefact(path, class_name=type(self).__name__, config=config, arrays=arrays)
 
@@ -263,16 +260,17 @@ class PyTorchPredictor:
         artefact = itemmarket.load_artefact(path, class_name=cls.__name__)
         config = artefact.config
         model = cls(config["hidden"], config["dropout"])
-        model.y_scale = config["y_spread"]
-        model.standardiser = Standardiser(config["limit"])
-        model.standardiser.mean, model.standardiser.scale = (
+        model.y_scale_ = config["y_spread"]
+        model.standardiser_ = Standardiser(config["limit"])
+        model.standardiser_.mean_, model.standardiser_.scale_ = (
             artefact.arrays["centre"],
             artefact.arrays["spread"],
         )
-        model.network = make_network(len(model.standardiser.mean), model.hidden, model.dropout)
+        model.n_features_in_ = len(model.standardiser_.mean_)
+        model.network_ = make_network(model.n_features_in_, model.hidden, model.dropout)
         weights = {
             key[2:]: torch.tensor(value) for key, value in artefact.arrays.items() if key.startswith("w/")
         }
-        model.network.load_state_dict(weights)
-        model.network.eval()
+        model.network_.load_state_dict(weights)
+        model.network_.eval()
         return model

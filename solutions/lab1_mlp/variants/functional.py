@@ -5,7 +5,7 @@ import operator
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import StandardScaler
 from torch import nn
@@ -13,7 +13,7 @@ from torch import nn
 import itemmarket as im
 
 
-class Standardiser:
+class Standardiser(TransformerMixin, BaseEstimator):
     """StandardScaler with a limit.
 
     Parameters
@@ -24,15 +24,16 @@ class Standardiser:
 
     def __init__(self, limit=5.0):
         self.limit = limit
-        self.mean = self.scale = None
 
-    def fit(self, X):
+    def fit(self, X, y=None):
         """Learn mean and scale.
 
         Parameters
         ----------
         X : numpy.ndarray
             Rows.
+        y : None, optional
+            Ignored.
 
         Returns
         -------
@@ -40,7 +41,7 @@ class Standardiser:
             Itself.
         """
         scaler = StandardScaler().fit(np.asarray(X, dtype=np.float64))
-        self.mean, self.scale = scaler.mean_, scaler.scale_
+        self.mean_, self.scale_ = scaler.mean_, scaler.scale_
         return self
 
     def transform(self, X):
@@ -56,8 +57,10 @@ class Standardiser:
         numpy.ndarray
             Rows, scaled.
         """
+        if not hasattr(self, "mean_"):
+            raise NotFittedError("call fit first")
         scaler = StandardScaler()
-        scaler.mean_, scaler.scale_, scaler.n_features_in_ = self.mean, self.scale, len(self.mean)
+        scaler.mean_, scaler.scale_, scaler.n_features_in_ = self.mean_, self.scale_, len(self.mean_)
         return np.clip(scaler.transform(np.asarray(X, dtype=np.float64)), -self.limit, self.limit).astype(
             "f4"
         )
@@ -186,10 +189,6 @@ class PyTorchPredictor(RegressorMixin, BaseEstimator):
         Seed.
     """
 
-    network = None
-    y_scale = 1.0
-    best_epoch_ = -1
-
     def __init__(
         self,
         hidden=(128, 64),
@@ -201,7 +200,7 @@ class PyTorchPredictor(RegressorMixin, BaseEstimator):
         validation_fraction=0.1,
         seed=0,
     ):
-        self.hidden = tuple(hidden)
+        self.hidden = hidden
         self.dropout = dropout
         self.learning_rate = learning_rate
         self.batch_size = batch_size
@@ -209,8 +208,6 @@ class PyTorchPredictor(RegressorMixin, BaseEstimator):
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.seed = seed
-        self.standardiser = Standardiser()
-        self.validation_losses_ = []
 
     def fit(self, X, y):
         """Train on the first rows, watch the last.
@@ -234,25 +231,26 @@ class PyTorchPredictor(RegressorMixin, BaseEstimator):
             raise ValueError("at least two rows, please")
         (X, X_tail), (y, y_tail) = np.split(X, [-n_tail]), np.split(y, [-n_tail])
         torch.manual_seed(self.seed)
-        self.standardiser = Standardiser().fit(X)
-        self.y_scale = float(np.std(y) or 1)
-        inputs = torch.from_numpy(self.standardiser.transform(X))
-        targets = torch.from_numpy(y / np.float32(self.y_scale))
-        self.network = make_network(X.shape[1], self.hidden, self.dropout)
-        optimiser = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
+        self.n_features_in_ = X.shape[1]
+        self.standardiser_ = Standardiser().fit(X)
+        self.y_scale_ = float(np.std(y) or 1)
+        inputs = torch.from_numpy(self.standardiser_.transform(X))
+        targets = torch.from_numpy(y / np.float32(self.y_scale_))
+        self.network_ = make_network(X.shape[1], self.hidden, self.dropout)
+        optimiser = torch.optim.Adam(self.network_.parameters(), lr=self.learning_rate)
         history = []
         while len(history) < self.max_epochs:
             order = torch.randperm(len(inputs))
             batches = ((inputs[rows], targets[rows]) for rows in torch.split(order, self.batch_size))
-            train_epoch(self.network, batches, optimiser)
+            train_epoch(self.network_, batches, optimiser)
             loss = float(np.square(self.predict(X_tail) - y_tail).mean())
-            history.append((loss, [tensor.clone() for tensor in self.network.state_dict().values()]))
+            history.append((loss, [tensor.clone() for tensor in self.network_.state_dict().values()]))
             best = min(range(len(history)), key=lambda epoch: history[epoch][0])
             if len(history) - 1 - best >= self.patience:
                 break
         self.best_epoch_ = best
         self.validation_losses_ = [loss for loss, _ in history]
-        self.network.load_state_dict(dict(zip(self.network.state_dict(), history[best][1], strict=True)))
+        self.network_.load_state_dict(dict(zip(self.network_.state_dict(), history[best][1], strict=True)))
         return self
 
     def predict(self, X):
@@ -268,11 +266,17 @@ class PyTorchPredictor(RegressorMixin, BaseEstimator):
         numpy.ndarray
             One number per row.
         """
-        if self.network is None:
-            raise NotFittedError("call fit first")
+        self._require_fitted()
         X = np.asarray(X)
-        check_inputs(X, n_features=len(self.standardiser.mean))
-        return evaluate(self.network, self.standardiser.transform(X)) * np.float32(self.y_scale)
+        check_inputs(X, n_features=self.n_features_in_)
+        return evaluate(self.network_, self.standardiser_.transform(X)) * np.float32(self.y_scale_)
+
+    def __sklearn_is_fitted__(self):
+        return "network_" in vars(self)
+
+    def _require_fitted(self):
+        if not self.__sklearn_is_fitted__():
+            raise NotFittedError("call fit first")
 
     def save(self, path):
         """Write the model.
@@ -282,13 +286,12 @@ class PyTorchPredictor(RegressorMixin, BaseEstimator):
         path : str
             Folder.
         """
-        if self.network is None:
-            raise NotFittedError("call fit first")
+        self._require_fitted()
         arrays = {
-            name.replace(".", "_"): tensor.numpy() for name, tensor in self.network.state_dict().items()
+            name.replace(".", "_"): tensor.numpy() for name, tensor in self.network_.state_dict().items()
         }
-        scaling = {"mean": self.standardiser.mean, "scale": self.standardiser.scale}
-        config = {"hidden": self.hidden, "dropout": self.dropout, "y_scale": self.y_scale}
+        scaling = {"mean": self.standardiser_.mean_, "scale": self.standardiser_.scale_}
+        config = {"hidden": list(self.hidden), "dropout": self.dropout, "y_scale": self.y_scale_}
         im.save_artefact(path, class_name="PyTorchPredictor", config=config, arrays=arrays | scaling)
 
     @classmethod
@@ -307,12 +310,17 @@ class PyTorchPredictor(RegressorMixin, BaseEstimator):
         """
         artefact = im.load_artefact(path, class_name="PyTorchPredictor")
         model = cls(hidden=artefact.config["hidden"], dropout=artefact.config["dropout"])
-        model.y_scale = artefact.config["y_scale"]
-        model.standardiser.mean, model.standardiser.scale = artefact.arrays["mean"], artefact.arrays["scale"]
-        model.network = make_network(len(model.standardiser.mean), model.hidden, model.dropout)
-        names = model.network.state_dict()
-        model.network.load_state_dict(
+        model.y_scale_ = artefact.config["y_scale"]
+        model.standardiser_ = Standardiser()
+        model.standardiser_.mean_, model.standardiser_.scale_ = (
+            artefact.arrays["mean"],
+            artefact.arrays["scale"],
+        )
+        model.n_features_in_ = len(model.standardiser_.mean_)
+        model.network_ = make_network(model.n_features_in_, model.hidden, model.dropout)
+        names = model.network_.state_dict()
+        model.network_.load_state_dict(
             {name: torch.from_numpy(artefact.arrays[name.replace(".", "_")]) for name in names}
         )
-        model.network.eval()
+        model.network_.eval()
         return model

@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.exceptions import NotFittedError
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
 from itemmarket import load_artefact, save_artefact
 
 
 @dataclass
-class Standardiser:
+class Standardiser(TransformerMixin, BaseEstimator):
     """Scale columns to mean 0 and deviation 1, and clip.
 
     Parameters
     ----------
     limit : float
         Largest absolute value.
-    mean, scale : numpy.ndarray, optional
-        What fit learns.
     """
 
     limit: float = 5.0
-    mean: np.ndarray | None = field(default=None, repr=False)
-    scale: np.ndarray | None = field(default=None, repr=False)
 
-    def fit(self, X: np.ndarray) -> Standardiser:
+    def fit(self, X: np.ndarray, y: None = None) -> Standardiser:
         """Learn from training rows.
 
         Parameters
         ----------
         X : numpy.ndarray
             Rows.
+        y : None, optional
+            Ignored.
 
         Returns
         -------
@@ -43,10 +42,10 @@ class Standardiser:
         """
         n = len(X)
         columns = np.asarray(X, dtype=np.float64).T
-        self.mean = np.array([column.sum() / n for column in columns])
-        deviations = columns - self.mean[:, None]
-        self.scale = np.sqrt((deviations**2).sum(axis=1) / n)
-        self.scale[np.ptp(columns, axis=1) == 0] = 1.0
+        self.mean_ = np.array([column.sum() / n for column in columns])
+        deviations = columns - self.mean_[:, None]
+        self.scale_ = np.sqrt((deviations**2).sum(axis=1) / n)
+        self.scale_[np.ptp(columns, axis=1) == 0] = 1.0
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
@@ -62,7 +61,8 @@ class Standardiser:
         numpy.ndarray
             Scaled rows, float32.
         """
-        return (((X - self.mean) / self.scale).clip(-self.limit, self.limit)).astype(np.float32)
+        check_is_fitted(self, ["mean_", "scale_"])
+        return (((X - self.mean_) / self.scale_).clip(-self.limit, self.limit)).astype(np.float32)
 
 
 class Regressor(torch.nn.Sequential):
@@ -141,7 +141,7 @@ def check_inputs(X: np.ndarray, y: np.ndarray | None = None, n_features: int | N
             raise ValueError("there is a NaN or an infinity in y")
 
 
-class PyTorchPredictor:
+class PyTorchPredictor(RegressorMixin, BaseEstimator):
     """Forecast log price changes.
 
     Parameters
@@ -176,12 +176,6 @@ class PyTorchPredictor:
         seed: int = 0,
     ) -> None:
         vars(self).update({name: value for name, value in locals().items() if name != "self"})
-        self.hidden = tuple(hidden)
-        self._forget()
-
-    def _forget(self) -> None:
-        self.network, self.standardiser, self.y_scale = None, Standardiser(), 1.0
-        self.validation_losses_, self.best_epoch_ = [], -1
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> PyTorchPredictor:
         """Train.
@@ -203,40 +197,40 @@ class PyTorchPredictor:
         n_watched = max(1, round(self.validation_fraction * len(X)))
         if n_watched >= len(X):
             raise ValueError("there must be two rows at least")
-        self._forget()
         torch.manual_seed(self.seed)
-        self.standardiser.fit(X[:-n_watched])
-        self.y_scale = float(y[:-n_watched].std()) or 1.0
-        self.network = make_network(X.shape[1], self.hidden, self.dropout)
-        scaled = torch.as_tensor(self.standardiser.transform(X))
-        target = torch.as_tensor(y[:, None] / self.y_scale, dtype=torch.float32)
+        self.validation_losses_, self.n_features_in_ = [], X.shape[1]
+        self.standardiser_ = Standardiser().fit(X[:-n_watched])
+        self.y_scale_ = float(y[:-n_watched].std()) or 1.0
+        self.network_ = make_network(X.shape[1], self.hidden, self.dropout)
+        scaled = torch.as_tensor(self.standardiser_.transform(X))
+        target = torch.as_tensor(y[:, None] / self.y_scale_, dtype=torch.float32)
         weights = None
         for epoch in self._epochs(scaled[:-n_watched], target[:-n_watched]):
             difference = self.predict(X[-n_watched:]) - y[-n_watched:]
             self.validation_losses_.append(float(difference @ difference) / n_watched)
             if self.validation_losses_.index(min(self.validation_losses_)) == epoch:
                 self.best_epoch_ = epoch
-                weights = [parameter.detach().clone() for parameter in self.network.parameters()]
+                weights = [parameter.detach().clone() for parameter in self.network_.parameters()]
             if epoch == self.best_epoch_ + self.patience:
                 break
         with torch.no_grad():
-            for parameter, best in zip(self.network.parameters(), weights, strict=True):
+            for parameter, best in zip(self.network_.parameters(), weights, strict=True):
                 parameter.copy_(best)
         return self
 
     def _epochs(self, inputs: torch.Tensor, targets: torch.Tensor) -> Iterator[int]:
         """Train for an epoch at a time, and say which it was."""
-        optimiser = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
+        optimiser = torch.optim.Adam(self.network_.parameters(), lr=self.learning_rate)
         shuffler = np.random.default_rng(self.seed)
         for epoch in range(self.max_epochs):
-            self.network.train()
+            self.network_.train()
             order = shuffler.permutation(len(inputs))
             for start in range(0, len(order), self.batch_size):
                 rows = order[start : start + self.batch_size]
-                self.network.zero_grad()
-                torch.mean((self.network(inputs[rows]) - targets[rows]) ** 2).backward()
+                self.network_.zero_grad()
+                torch.mean((self.network_(inputs[rows]) - targets[rows]) ** 2).backward()
                 optimiser.step()
-            self.network.eval()
+            self.network_.eval()
             yield epoch
 
     def predict(self, X: np.ndarray) -> np.ndarray:
@@ -252,12 +246,11 @@ class PyTorchPredictor:
         numpy.ndarray
             One number per row.
         """
-        if self.network is None:
-            raise NotFittedError("fit comes first")
-        check_inputs(X, n_features=self.standardiser.mean.size)
-        self.network.eval()
-        scaled = torch.as_tensor(self.standardiser.transform(np.asarray(X)))
-        return self.network(scaled).detach().numpy()[:, 0] * np.float32(self.y_scale)
+        check_is_fitted(self, "network_")
+        check_inputs(X, n_features=self.n_features_in_)
+        self.network_.eval()
+        scaled = torch.as_tensor(self.standardiser_.transform(np.asarray(X)))
+        return self.network_(scaled).detach().numpy()[:, 0] * np.float32(self.y_scale_)
 
     def save(self, path: str) -> None:
         """Write the model.
@@ -267,11 +260,10 @@ class PyTorchPredictor:
         path : str
             Folder.
         """
-        if self.network is None:
-            raise NotFittedError("fit comes first")
-        arrays = {f"weights{n}": p.detach().numpy() for n, p in enumerate(self.network.parameters())}
-        arrays["scaling"] = np.stack([self.standardiser.mean, self.standardiser.scale])
-        config = {"widths": list(self.hidden), "dropout": self.dropout, "y_scale": self.y_scale}
+        check_is_fitted(self, "network_")
+        arrays = {f"weights{n}": p.detach().numpy() for n, p in enumerate(self.network_.parameters())}
+        arrays["scaling"] = np.stack([self.standardiser_.mean_, self.standardiser_.scale_])
+        config = {"widths": list(self.hidden), "dropout": self.dropout, "y_scale": self.y_scale_}
         save_artefact(path, class_name="PyTorchPredictor", config=config, arrays=arrays)
 
     @classmethod
@@ -290,10 +282,12 @@ class PyTorchPredictor:
         """
         found = load_artefact(path, class_name="PyTorchPredictor")
         model = cls(hidden=found.config["widths"], dropout=found.config["dropout"])
-        model.standardiser.mean, model.standardiser.scale = found.arrays["scaling"]
-        model.y_scale = found.config["y_scale"]
-        model.network = make_network(found.arrays["scaling"].shape[1], model.hidden, model.dropout).eval()
+        model.standardiser_ = Standardiser()
+        model.standardiser_.mean_, model.standardiser_.scale_ = found.arrays["scaling"]
+        model.y_scale_ = found.config["y_scale"]
+        model.n_features_in_ = found.arrays["scaling"].shape[1]
+        model.network_ = make_network(model.n_features_in_, model.hidden, model.dropout).eval()
         with torch.no_grad():
-            for n, parameter in enumerate(model.network.parameters()):
+            for n, parameter in enumerate(model.network_.parameters()):
                 parameter.copy_(torch.tensor(found.arrays[f"weights{n}"]))
         return model

@@ -2,7 +2,8 @@
 
 import numpy as np
 import torch
-from sklearn.exceptions import NotFittedError
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
 from torch.utils.data import DataLoader
@@ -142,7 +143,7 @@ def window_inputs(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(channels, axis=-1), spread
 
 
-class ChannelScaler:
+class ChannelScaler(TransformerMixin, BaseEstimator):
     """Scale each channel to median 0 and interquartile range 1, then clip to ±``limit``.
 
     Median and quartiles do not care how wild the wildest price is; mean and standard deviation do.
@@ -155,16 +156,16 @@ class ChannelScaler:
 
     def __init__(self, limit: float = 8.0) -> None:
         self.limit = limit
-        self.centre: np.ndarray | None = None
-        self.scale: np.ndarray | None = None
 
-    def fit(self, inputs: np.ndarray) -> "ChannelScaler":
+    def fit(self, inputs: np.ndarray, y: None = None) -> "ChannelScaler":
         """Learn the median and the interquartile range of each channel over all known days.
 
         Parameters
         ----------
         inputs : numpy.ndarray
             Inputs of training windows, shape (n, length, k), NaN on unknown days.
+        y : None, optional
+            Ignored.
 
         Returns
         -------
@@ -172,8 +173,8 @@ class ChannelScaler:
             Itself. A channel whose interquartile range is 0 gets scale 1.
         """
         days = inputs[np.isfinite(inputs).all(axis=2)]
-        low, self.centre, high = np.quantile(days, [0.25, 0.5, 0.75], axis=0)
-        self.scale = np.where(high > low, high - low, 1.0)
+        low, self.centre_, high = np.quantile(days, [0.25, 0.5, 0.75], axis=0)
+        self.scale_ = np.where(high > low, high - low, 1.0)
         return self
 
     def transform(self, inputs: np.ndarray) -> np.ndarray:
@@ -189,7 +190,8 @@ class ChannelScaler:
         numpy.ndarray
             Scaled and clipped inputs, the same shape; NaN stays NaN.
         """
-        return np.clip((inputs - self.centre) / self.scale, -self.limit, self.limit)
+        check_is_fitted(self)
+        return np.clip((inputs - self.centre_) / self.scale_, -self.limit, self.limit)
 
 
 class PriceLSTM(nn.Module):
@@ -282,7 +284,7 @@ def _collate(rows):
     return padded, torch.tensor(lengths), torch.tensor(spread), torch.tensor(y)
 
 
-class LSTMPricePredictor:
+class LSTMPricePredictor(RegressorMixin, BaseEstimator):
     """Forecast the log price change over the horizon that ``y`` has, from windows of any length.
 
     Parameters
@@ -310,7 +312,7 @@ class LSTMPricePredictor:
         :func:`robust_loss` of what :meth:`predict` forecasts for the validation tail, after each epoch.
     best_epoch_ : int
         Index into ``validation_losses_`` of the epoch whose weights the fitted model has.
-    y_scale : float
+    y_scale_ : float
         Standard deviation of the targets that were trained on (1 where they are all the same).
     """
 
@@ -333,12 +335,6 @@ class LSTMPricePredictor:
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.seed = seed
-        self.network: PriceLSTM | None = None
-        self.scaler = ChannelScaler()
-        self.n_series = 0
-        self.y_scale = 1.0
-        self.validation_losses_: list[float] = []
-        self.best_epoch_ = -1
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "LSTMPricePredictor":
         """Train with Adam on :func:`robust_loss`, stop early, keep the best weights.
@@ -372,11 +368,11 @@ class LSTMPricePredictor:
         torch.manual_seed(self.seed)
         n_tail = max(1, round(len(X) * self.validation_fraction))
         inputs, _ = window_inputs(X[:-n_tail])
-        self.scaler = ChannelScaler().fit(inputs)
-        self.n_series = X.ndim - 1
-        self.y_scale = float(np.std(y[:-n_tail])) if len(np.unique(y[:-n_tail])) > 1 else 1.0
-        self.network = PriceLSTM(inputs.shape[2], self.hidden, self.dropout)
-        optimiser = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
+        self.scaler_ = ChannelScaler().fit(inputs)
+        self.n_series_ = X.ndim - 1
+        self.y_scale_ = float(np.std(y[:-n_tail])) if len(np.unique(y[:-n_tail])) > 1 else 1.0
+        self.network_ = PriceLSTM(inputs.shape[2], self.hidden, self.dropout)
+        optimiser = torch.optim.Adam(self.network_.parameters(), lr=self.learning_rate)
         front, lengths, spread = self._prepare(X[:-n_tail])
         rows = [
             (torch.from_numpy(front[i, : lengths[i]]), int(lengths[i]), float(spread[i]), float(y[i]))
@@ -387,14 +383,14 @@ class LSTMPricePredictor:
         for epoch in range(self.max_epochs):
             self._train_epoch(loader, optimiser)
             forecast, truth = (torch.from_numpy(v) for v in (self.predict(X[-n_tail:]), y[-n_tail:]))
-            loss = float(robust_loss(forecast, truth, self.y_scale))
+            loss = float(robust_loss(forecast, truth, self.y_scale_))
             self.validation_losses_.append(loss)
             if best_weights is None or loss < self.validation_losses_[self.best_epoch_]:
                 self.best_epoch_ = epoch
-                best_weights = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+                best_weights = {name: tensor.clone() for name, tensor in self.network_.state_dict().items()}
             elif epoch - self.best_epoch_ >= self.patience:
                 break
-        self.network.load_state_dict(best_weights)
+        self.network_.load_state_dict(best_weights)
         return self
 
     def _prepare(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -411,14 +407,14 @@ class LSTMPricePredictor:
             Scaled inputs with the known days first, known days, and spreads (float32).
         """
         inputs, spread = window_inputs(X)
-        return to_front(self.scaler.transform(inputs)), known_days(X), spread.astype(np.float32)
+        return to_front(self.scaler_.transform(inputs)), known_days(X), spread.astype(np.float32)
 
     def _train_epoch(self, loader, optimiser):
-        self.network.train()
+        self.network_.train()
         for inputs, lengths, spread, y in loader:
             optimiser.zero_grad()
-            robust_loss(self.network(inputs, lengths) * spread, y, self.y_scale).backward()
-            nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
+            robust_loss(self.network_(inputs, lengths) * spread, y, self.y_scale_).backward()
+            nn.utils.clip_grad_norm_(self.network_.parameters(), 10.0)
             optimiser.step()
 
     def predict(self, X: np.ndarray) -> np.ndarray:
@@ -442,13 +438,12 @@ class LSTMPricePredictor:
         ValueError
             For windows that :func:`check_windows` refuses.
         """
-        if self.network is None:
-            raise NotFittedError("this LSTMPricePredictor is not fitted yet: call fit before predict")
+        check_is_fitted(self)
         X = np.asarray(X, dtype=np.float32)
-        check_windows(X, n_series=self.n_series)
+        check_windows(X, n_series=self.n_series_)
         inputs, lengths, spread = self._prepare(X)
         return np.maximum(
-            -spread, np.minimum(spread, network_outputs(self.network, inputs, lengths) * spread)
+            -spread, np.minimum(spread, network_outputs(self.network_, inputs, lengths) * spread)
         )
 
     def save(self, path: str) -> None:
@@ -464,20 +459,19 @@ class LSTMPricePredictor:
         sklearn.exceptions.NotFittedError
             Before :meth:`fit`.
         """
-        if self.network is None:
-            raise NotFittedError("this LSTMPricePredictor is not fitted yet: call fit before save")
-        weights = {f"network.{name}": tensor.numpy() for name, tensor in self.network.state_dict().items()}
+        check_is_fitted(self)
+        weights = {f"network.{name}": tensor.numpy() for name, tensor in self.network_.state_dict().items()}
         im.save_artefact(
             path,
             class_name="LSTMPricePredictor",
             config={
                 "hidden": self.hidden,
                 "dropout": self.dropout,
-                "n_series": self.n_series,
-                "y_scale": self.y_scale,
-                "limit": self.scaler.limit,
+                "n_series": self.n_series_,
+                "y_scale": self.y_scale_,
+                "limit": self.scaler_.limit,
             },
-            arrays={**weights, "centre": self.scaler.centre, "scale": self.scaler.scale},
+            arrays={**weights, "centre": self.scaler_.centre_, "scale": self.scaler_.scale_},
         )
 
     @classmethod
@@ -502,11 +496,11 @@ class LSTMPricePredictor:
         artefact = im.load_artefact(path, class_name="LSTMPricePredictor")
         config, arrays = artefact.config, artefact.arrays
         model = cls(hidden=config["hidden"], dropout=config["dropout"])
-        model.n_series, model.y_scale = config["n_series"], config["y_scale"]
-        model.scaler = ChannelScaler(config["limit"])
-        model.scaler.centre, model.scaler.scale = arrays["centre"], arrays["scale"]
-        model.network = PriceLSTM(len(arrays["centre"]), model.hidden, model.dropout)
-        model.network.load_state_dict(
+        model.n_series_, model.y_scale_ = config["n_series"], config["y_scale"]
+        model.scaler_ = ChannelScaler(config["limit"])
+        model.scaler_.centre_, model.scaler_.scale_ = arrays["centre"], arrays["scale"]
+        model.network_ = PriceLSTM(len(arrays["centre"]), model.hidden, model.dropout)
+        model.network_.load_state_dict(
             {
                 name.removeprefix("network."): torch.from_numpy(array)
                 for name, array in arrays.items()

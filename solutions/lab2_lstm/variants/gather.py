@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from torch import nn
 
@@ -139,7 +139,7 @@ def window_inputs(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(channels, axis=-1), spread
 
 
-class ChannelScaler:
+class ChannelScaler(TransformerMixin, BaseEstimator):
     """Scale each channel to median 0 and interquartile range 1, then clip to ±``limit``.
 
     Median and quartiles do not care how wild the wildest price is; mean and standard deviation do.
@@ -152,16 +152,16 @@ class ChannelScaler:
 
     def __init__(self, limit: float = 8.0) -> None:
         self.limit = limit
-        self.centre: np.ndarray | None = None
-        self.scale: np.ndarray | None = None
 
-    def fit(self, inputs: np.ndarray) -> "ChannelScaler":
+    def fit(self, inputs: np.ndarray, y: None = None) -> "ChannelScaler":
         """Learn the median and the interquartile range of each channel over all known days.
 
         Parameters
         ----------
         inputs : numpy.ndarray
             Inputs of training windows, shape (n, length, k), NaN on unknown days.
+        y : None, optional
+            Ignored.
 
         Returns
         -------
@@ -171,9 +171,9 @@ class ChannelScaler:
         flat = np.ma.masked_invalid(inputs).reshape(-1, inputs.shape[2])
         columns = [np.sort(column.compressed()) for column in flat.T]
         quartiles = np.array([np.percentile(column, (25, 50, 75)) for column in columns])
-        self.centre = quartiles[:, 1].copy()
+        self.centre_ = quartiles[:, 1].copy()
         width = quartiles[:, 2] - quartiles[:, 0]
-        self.scale = width + (width == 0)
+        self.scale_ = width + (width == 0)
         return self
 
     def transform(self, inputs: np.ndarray) -> np.ndarray:
@@ -189,7 +189,9 @@ class ChannelScaler:
         numpy.ndarray
             Scaled and clipped inputs, the same shape; NaN stays NaN.
         """
-        return np.clip((inputs - self.centre) / self.scale, -self.limit, self.limit)
+        if not hasattr(self, "centre_"):
+            raise NotFittedError("call fit before transform")
+        return np.clip((inputs - self.centre_) / self.scale_, -self.limit, self.limit)
 
 
 class PriceLSTM(nn.Module):
@@ -303,7 +305,7 @@ class LSTMPricePredictor(RegressorMixin, BaseEstimator):
         :func:`robust_loss` of what :meth:`predict` forecasts for the validation tail, after each epoch.
     best_epoch_ : int
         Index into ``validation_losses_`` of the epoch whose weights the fitted model has.
-    y_scale : float
+    y_scale_ : float
         Standard deviation of the targets that were trained on (1 where they are all the same).
     """
 
@@ -326,12 +328,6 @@ class LSTMPricePredictor(RegressorMixin, BaseEstimator):
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.seed = seed
-        self.network: PriceLSTM | None = None
-        self.scaler = ChannelScaler()
-        self.n_series = 0
-        self.y_scale = 1.0
-        self.validation_losses_: list[float] = []
-        self.best_epoch_ = -1
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "LSTMPricePredictor":
         """Train with Adam on :func:`robust_loss`, stop early, keep the best weights.
@@ -365,27 +361,27 @@ class LSTMPricePredictor(RegressorMixin, BaseEstimator):
         torch.manual_seed(self.seed)
         n_tail = max(1, round(len(X) * self.validation_fraction))
         inputs, _ = window_inputs(X[:-n_tail])
-        self.scaler = ChannelScaler().fit(inputs)
-        self.n_series = X.ndim - 1
+        self.scaler_ = ChannelScaler().fit(inputs)
+        self.n_series_ = X.ndim - 1
         spread_of_y = torch.from_numpy(
             y[:-n_tail]
         ).std()  # of a sample, a thousandth more than of a population
-        self.y_scale = float(spread_of_y) if y[:-n_tail].max() > y[:-n_tail].min() else 1.0
-        self.network = PriceLSTM(inputs.shape[2], self.hidden, self.dropout)
-        optimiser = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
+        self.y_scale_ = float(spread_of_y) if y[:-n_tail].max() > y[:-n_tail].min() else 1.0
+        self.network_ = PriceLSTM(inputs.shape[2], self.hidden, self.dropout)
+        optimiser = torch.optim.Adam(self.network_.parameters(), lr=self.learning_rate)
         train = [torch.from_numpy(array) for array in (*self._prepare(X[:-n_tail]), y[:-n_tail])]
         self.validation_losses_, best_weights = [], None
         for epoch in range(self.max_epochs):
             self._train_epoch(*train, optimiser)
             forecast, truth = (torch.from_numpy(v) for v in (self.predict(X[-n_tail:]), y[-n_tail:]))
-            loss = float(robust_loss(forecast, truth, self.y_scale))
+            loss = float(robust_loss(forecast, truth, self.y_scale_))
             self.validation_losses_.append(loss)
             if best_weights is None or loss < self.validation_losses_[self.best_epoch_]:
                 self.best_epoch_ = epoch
-                best_weights = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+                best_weights = {name: tensor.clone() for name, tensor in self.network_.state_dict().items()}
             elif epoch - self.best_epoch_ >= self.patience:
                 break
-        self.network.load_state_dict(best_weights)
+        self.network_.load_state_dict(best_weights)
         return self
 
     def _prepare(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -402,7 +398,7 @@ class LSTMPricePredictor(RegressorMixin, BaseEstimator):
             Scaled inputs with the known days first, known days, and spreads (float32).
         """
         inputs, spread = window_inputs(X)
-        return to_front(self.scaler.transform(inputs)), known_days(X), spread.astype(np.float32)
+        return to_front(self.scaler_.transform(inputs)), known_days(X), spread.astype(np.float32)
 
     def _train_epoch(
         self,
@@ -423,10 +419,10 @@ class LSTMPricePredictor(RegressorMixin, BaseEstimator):
         optimiser : torch.optim.Optimizer
             Updates the network's weights.
         """
-        self.network.train()
+        self.network_.train()
         for batch in torch.randperm(len(y)).split(self.batch_size):
-            forecast = self.network(inputs[batch], lengths[batch]) * spread[batch]
-            loss = robust_loss(forecast, y[batch], self.y_scale)
+            forecast = self.network_(inputs[batch], lengths[batch]) * spread[batch]
+            loss = robust_loss(forecast, y[batch], self.y_scale_)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -452,12 +448,12 @@ class LSTMPricePredictor(RegressorMixin, BaseEstimator):
         ValueError
             For windows that :func:`check_windows` refuses.
         """
-        if self.network is None:
+        if not hasattr(self, "network_"):
             raise NotFittedError("this LSTMPricePredictor is not fitted yet: call fit before predict")
         X = np.asarray(X, dtype=np.float32)
-        check_windows(X, n_series=self.n_series)
+        check_windows(X, n_series=self.n_series_)
         inputs, lengths, spread = self._prepare(X)
-        return torch.from_numpy(network_outputs(self.network, inputs, lengths)).clamp(-1, 1).numpy() * spread
+        return torch.from_numpy(network_outputs(self.network_, inputs, lengths)).clamp(-1, 1).numpy() * spread
 
     def save(self, path: str) -> None:
         """Write the fitted model as an artefact: a folder with a manifest and safetensors.
@@ -472,20 +468,20 @@ class LSTMPricePredictor(RegressorMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             Before :meth:`fit`.
         """
-        if self.network is None:
+        if not hasattr(self, "network_"):
             raise NotFittedError("this LSTMPricePredictor is not fitted yet: call fit before save")
-        weights = {f"network.{name}": tensor.numpy() for name, tensor in self.network.state_dict().items()}
+        weights = {f"network.{name}": tensor.numpy() for name, tensor in self.network_.state_dict().items()}
         im.save_artefact(
             path,
             class_name="LSTMPricePredictor",
             config={
                 "hidden": self.hidden,
                 "dropout": self.dropout,
-                "n_series": self.n_series,
-                "y_scale": self.y_scale,
-                "limit": self.scaler.limit,
+                "n_series": self.n_series_,
+                "y_scale": self.y_scale_,
+                "limit": self.scaler_.limit,
             },
-            arrays={**weights, "centre": self.scaler.centre, "scale": self.scaler.scale},
+            arrays={**weights, "centre": self.scaler_.centre_, "scale": self.scaler_.scale_},
         )
 
     @classmethod
@@ -510,11 +506,11 @@ class LSTMPricePredictor(RegressorMixin, BaseEstimator):
         artefact = im.load_artefact(path, class_name="LSTMPricePredictor")
         config, arrays = artefact.config, artefact.arrays
         model = cls(hidden=config["hidden"], dropout=config["dropout"])
-        model.n_series, model.y_scale = config["n_series"], config["y_scale"]
-        model.scaler = ChannelScaler(config["limit"])
-        model.scaler.centre, model.scaler.scale = arrays["centre"], arrays["scale"]
-        model.network = PriceLSTM(len(arrays["centre"]), model.hidden, model.dropout)
-        model.network.load_state_dict(
+        model.n_series_, model.y_scale_ = config["n_series"], config["y_scale"]
+        model.scaler_ = ChannelScaler(config["limit"])
+        model.scaler_.centre_, model.scaler_.scale_ = arrays["centre"], arrays["scale"]
+        model.network_ = PriceLSTM(len(arrays["centre"]), model.hidden, model.dropout)
+        model.network_.load_state_dict(
             {
                 name.removeprefix("network."): torch.from_numpy(array)
                 for name, array in arrays.items()

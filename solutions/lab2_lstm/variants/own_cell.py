@@ -5,7 +5,8 @@ import math
 
 import numpy as np
 import torch
-from sklearn.exceptions import NotFittedError
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
 import itemmarket
 
@@ -114,7 +115,7 @@ def window_inputs(X):
     return inputs, spread
 
 
-class ChannelScaler:
+class ChannelScaler(TransformerMixin, BaseEstimator):
     """Robust scaling.
 
     Parameters
@@ -124,15 +125,17 @@ class ChannelScaler:
     """
 
     def __init__(self, limit=8.0):
-        self.limit, self.centre, self.scale = limit, None, None
+        self.limit = limit
 
-    def fit(self, inputs):
+    def fit(self, inputs, y=None):
         """Learn.
 
         Parameters
         ----------
         inputs : numpy.ndarray
             Inputs.
+        y : None, optional
+            Ignored.
 
         Returns
         -------
@@ -140,9 +143,9 @@ class ChannelScaler:
             Itself.
         """
         flat = np.asarray(inputs, dtype=float).reshape(-1, inputs.shape[-1])
-        self.centre = np.nanmedian(flat, axis=0)
-        self.scale = np.nanpercentile(flat, 75, axis=0) - np.nanpercentile(flat, 25, axis=0)
-        self.scale[self.scale == 0] = 1
+        self.centre_ = np.nanmedian(flat, axis=0)
+        self.scale_ = np.nanpercentile(flat, 75, axis=0) - np.nanpercentile(flat, 25, axis=0)
+        self.scale_[self.scale_ == 0] = 1
         return self
 
     def transform(self, inputs):
@@ -158,7 +161,8 @@ class ChannelScaler:
         numpy.ndarray
             Scaled inputs.
         """
-        return np.maximum(np.minimum((inputs - self.centre) / self.scale, self.limit), -self.limit)
+        check_is_fitted(self)
+        return np.maximum(np.minimum((inputs - self.centre_) / self.scale_, self.limit), -self.limit)
 
 
 class PriceLSTM(torch.nn.Module):
@@ -252,7 +256,7 @@ def robust_loss(forecast, y, y_scale):
     return torch.where(size < 3, size**2 / 2, 3 * (size - 1.5)).mean()
 
 
-class LSTMPricePredictor:
+class LSTMPricePredictor(RegressorMixin, BaseEstimator):
     """A regressor on windows.
 
     Parameters
@@ -277,8 +281,6 @@ class LSTMPricePredictor:
         self.hidden, self.dropout, self.learning_rate = hidden, dropout, learning_rate
         self.batch_size, self.max_epochs, self.patience = batch_size, max_epochs, patience
         self.validation_fraction, self.seed = validation_fraction, seed
-        self.network, self.scaler, self.n_series, self.y_scale = None, ChannelScaler(), 0, 1.0
-        self.validation_losses_, self.best_epoch_ = [], -1
 
     def fit(self, X, y):
         """Train.
@@ -302,10 +304,10 @@ class LSTMPricePredictor:
             raise ValueError("one window is too few")
         torch.manual_seed(self.seed)
         inputs, spread = window_inputs(X)
-        self.n_series = X.ndim - 1
-        self.scaler = ChannelScaler().fit(inputs[:cut])
-        self.y_scale = float(np.std(y[:cut])) if min(y[:cut]) < max(y[:cut]) else 1.0
-        sequences = to_front(self.scaler.transform(inputs))
+        self.n_series_ = X.ndim - 1
+        self.scaler_ = ChannelScaler().fit(inputs[:cut])
+        self.y_scale_ = float(np.std(y[:cut])) if min(y[:cut]) < max(y[:cut]) else 1.0
+        sequences = to_front(self.scaler_.transform(inputs))
         days = known_days(X)
         network = PriceLSTM(inputs.shape[-1], self.hidden, self.dropout)
         optimiser = torch.optim.Adam(network.parameters(), self.learning_rate)
@@ -317,10 +319,10 @@ class LSTMPricePredictor:
             for rows in torch.randperm(cut).split(self.batch_size):
                 x, length, unit, target = (tensor[rows] for tensor in tensors)
                 optimiser.zero_grad(set_to_none=True)
-                robust_loss(network(x, length) * unit, target, self.y_scale).backward()
+                robust_loss(network(x, length) * unit, target, self.y_scale_).backward()
                 optimiser.step()
             forecast = network_outputs(network, sequences[cut:], days[cut:]).clip(-1, 1) * spread[cut:]
-            loss = float(robust_loss(torch.tensor(forecast), torch.tensor(y[cut:]), self.y_scale))
+            loss = float(robust_loss(torch.tensor(forecast), torch.tensor(y[cut:]), self.y_scale_))
             self.validation_losses_.append(loss)
             waited += 1
             if loss < best:
@@ -328,7 +330,7 @@ class LSTMPricePredictor:
             if waited == self.patience:
                 break
         network.load_state_dict(kept)
-        self.network = network
+        self.network_ = network
         return self
 
     def predict(self, X):
@@ -344,13 +346,12 @@ class LSTMPricePredictor:
         numpy.ndarray
             Changes.
         """
-        if self.network is None:
-            raise NotFittedError("fit first")
+        check_is_fitted(self, "network_")
         X = np.asarray(X, dtype=np.float32)
-        check_windows(X, n_series=self.n_series)
+        check_windows(X, n_series=self.n_series_)
         inputs, spread = window_inputs(X)
-        sequences = to_front(self.scaler.transform(inputs))
-        outputs = network_outputs(self.network, sequences, known_days(X))
+        sequences = to_front(self.scaler_.transform(inputs))
+        outputs = network_outputs(self.network_, sequences, known_days(X))
         return outputs.clip(-1, 1) * spread.astype(np.float32)
 
     def save(self, path):
@@ -361,11 +362,11 @@ class LSTMPricePredictor:
         path : str
             Folder.
         """
-        if self.network is None:
-            raise NotFittedError("fit first")
-        arrays = {f"w.{name}": value.numpy() for name, value in self.network.state_dict().items()}
-        arrays |= {"scaling": np.stack([self.scaler.centre, self.scaler.scale])}
-        config = {name: getattr(self, name) for name in ("hidden", "dropout", "n_series", "y_scale")}
+        check_is_fitted(self, "network_")
+        arrays = {f"w.{name}": value.numpy() for name, value in self.network_.state_dict().items()}
+        arrays |= {"scaling": np.stack([self.scaler_.centre_, self.scaler_.scale_])}
+        config = {"hidden": self.hidden, "dropout": self.dropout}
+        config |= {"n_series": self.n_series_, "y_scale": self.y_scale_}
         itemmarket.save_artefact(path, class_name="LSTMPricePredictor", config=config, arrays=arrays)
 
     @classmethod
@@ -384,10 +385,11 @@ class LSTMPricePredictor:
         """
         artefact = itemmarket.load_artefact(path, class_name="LSTMPricePredictor")
         model = cls(artefact.config["hidden"], artefact.config["dropout"])
-        model.n_series, model.y_scale = artefact.config["n_series"], artefact.config["y_scale"]
-        model.scaler.centre, model.scaler.scale = artefact.arrays["scaling"]
-        model.network = PriceLSTM(len(model.scaler.centre), model.hidden, model.dropout)
-        model.network.load_state_dict(
+        model.n_series_, model.y_scale_ = artefact.config["n_series"], artefact.config["y_scale"]
+        model.scaler_ = ChannelScaler()
+        model.scaler_.centre_, model.scaler_.scale_ = artefact.arrays["scaling"]
+        model.network_ = PriceLSTM(len(model.scaler_.centre_), model.hidden, model.dropout)
+        model.network_.load_state_dict(
             {key[2:]: torch.tensor(value) for key, value in artefact.arrays.items() if key.startswith("w.")}
         )
         return model

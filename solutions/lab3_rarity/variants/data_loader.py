@@ -281,27 +281,10 @@ class RarityClassifier(ClassifierMixin, BaseEstimator):
         bfloat16=False,
         seed=0,
     ):
-        self.settings = {
-            "checkpoint": str(checkpoint),
-            "n_layers": n_layers,
-            "frozen": frozen,
-            "learning_rate": learning_rate,
-            "batch_size": batch_size,
-            "max_epochs": max_epochs,
-            "patience": patience,
-            "validation_fraction": validation_fraction,
-            "balance": balance,
-            "max_length": max_length,
-            "max_minutes": max_minutes,
-            "bfloat16": bfloat16,
-            "seed": seed,
-        }
-        for name, value in self.settings.items():
-            setattr(self, name, value)
-        self.network = None
-        self.scales = {}
-        self.validation_losses_ = []
-        self.best_epoch_ = -1
+        self.checkpoint, self.n_layers, self.frozen = checkpoint, n_layers, frozen
+        self.learning_rate, self.batch_size, self.max_epochs = learning_rate, batch_size, max_epochs
+        self.patience, self.validation_fraction, self.balance = patience, validation_fraction, balance
+        self.max_length, self.max_minutes, self.bfloat16, self.seed = max_length, max_minutes, bfloat16, seed
 
     @property
     def compressed(self):
@@ -312,15 +295,19 @@ class RarityClassifier(ClassifierMixin, BaseEstimator):
         bool
             True after :meth:`compress`, and after loading what was.
         """
-        return len(self.scales) > 0
+        return len(vars(self).get("scales_", {})) > 0
+
+    def _settings(self):
+        return {**self.get_params(), "checkpoint": str(self.checkpoint)}
 
     def _set_up(self, config, vocabulary, lower_case, weights=None):
-        self.network = im.make_classifier(config, CLASSES, weights)
-        self.tokeniser = im.make_tokeniser(vocabulary, lower_case)
-        self.config, self.vocabulary, self.lower_case = dict(config), list(vocabulary), lower_case
+        self.network_ = im.make_classifier(config, CLASSES, weights)
+        self.tokeniser_ = im.make_tokeniser(vocabulary, lower_case)
+        self.config_, self.vocabulary_, self.lower_case_ = dict(config), tuple(vocabulary), lower_case
+        self.scales_, self.classes_ = {}, np.asarray(CLASSES)
 
     def _ids(self, titles):
-        return self.tokeniser(list(titles), truncation=True, max_length=self.max_length)["input_ids"]
+        return self.tokeniser_(list(titles), truncation=True, max_length=self.max_length)["input_ids"]
 
     def fit(self, titles, labels, folder=None):
         """Train.
@@ -349,16 +336,15 @@ class RarityClassifier(ClassifierMixin, BaseEstimator):
         watched, learned = order[:n_watched], order[n_watched:]
         small = prune(im.load_checkpoint(self.checkpoint), [titles[n] for n in learned], self.max_length)
         n_layers = min(self.n_layers, small.config["n_layers"])
-        self.scales = {}
         self._set_up(
             {**small.config, "n_layers": n_layers}, small.vocabulary, small.lower_case, small.weights
         )
-        freeze(self.network, self.frozen)
+        freeze(self.network_, self.frozen)
         rows = self._ids(titles)
         optimiser = torch.optim.AdamW(
-            (p for p in self.network.parameters() if p.requires_grad), lr=self.learning_rate
+            (p for p in self.network_.parameters() if p.requires_grad), lr=self.learning_rate
         )
-        run = im.Training(self.network, optimiser, [self.settings, list(titles), list(labels)], folder)
+        run = im.Training(self.network_, optimiser, [self._settings(), list(titles), list(labels)], folder)
         weights = class_weights(targets[learned].numpy(), self.balance)
         n_batches = math.ceil(len(learned) / self.batch_size)
 
@@ -370,7 +356,7 @@ class RarityClassifier(ClassifierMixin, BaseEstimator):
                 break
             chance = torch.Generator().manual_seed(self.seed * 7919 + run.epoch)
             groups = length_batches([len(rows[n]) for n in learned], self.batch_size, chance)
-            self.network.train()
+            self.network_.train()
 
             def collate(items):
                 ids, mask = pad([row for row, _ in items])
@@ -383,10 +369,10 @@ class RarityClassifier(ClassifierMixin, BaseEstimator):
                 number = run.epoch * n_batches + run.step
                 for setting in optimiser.param_groups:
                     setting["lr"] = self.learning_rate * rate_factor(number, self.max_epochs * n_batches)
-                logits = self.network(input_ids=ids, attention_mask=mask).logits
+                logits = self.network_(input_ids=ids, attention_mask=mask).logits
                 optimiser.zero_grad()
                 torch.nn.functional.cross_entropy(logits, wanted, weights).backward()
-                torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+                torch.nn.utils.clip_grad_norm_(self.network_.parameters(), 1.0)
                 optimiser.step()
                 run.count_step()
                 if late():
@@ -394,20 +380,20 @@ class RarityClassifier(ClassifierMixin, BaseEstimator):
             logits = self._logits([rows[n] for n in watched])
             run.losses.append(torch.nn.functional.cross_entropy(logits, targets[watched]).item())
             if int(np.argmin(run.losses)) == len(run.losses) - 1:
-                run.best = copy.deepcopy(self.network.state_dict())
+                run.best = copy.deepcopy(self.network_.state_dict())
             run.count_epoch()
-        self.network.load_state_dict(run.best)
+        self.network_.load_state_dict(run.best)
         self.validation_losses_ = run.losses
         self.best_epoch_ = int(np.argmin(run.losses))
         return self
 
     def _logits(self, rows):
-        self.network.eval()
+        self.network_.eval()
         parts, order = [], []
         for group in length_batches([len(row) for row in rows], 100):
             ids, mask = pad([rows[n] for n in group])
             with torch.no_grad():
-                parts.append(self.network(input_ids=ids, attention_mask=mask).logits)
+                parts.append(self.network_(input_ids=ids, attention_mask=mask).logits)
             order += group
         return torch.cat(parts)[torch.argsort(torch.tensor(order))]
 
@@ -424,7 +410,7 @@ class RarityClassifier(ClassifierMixin, BaseEstimator):
         numpy.ndarray
             A row for each title.
         """
-        if self.network is None:
+        if not hasattr(self, "network_"):
             raise NotFittedError("call fit first")
         check_titles(titles)
         return self._logits(self._ids(titles)).softmax(-1).numpy()
@@ -452,14 +438,14 @@ class RarityClassifier(ClassifierMixin, BaseEstimator):
         RarityClassifier
             A smaller one.
         """
-        if self.network is None:
+        if not hasattr(self, "network_"):
             raise NotFittedError("call fit first")
         other = copy.deepcopy(self)
         with torch.no_grad():
-            for name, parameter in other.network.named_parameters():
+            for name, parameter in other.network_.named_parameters():
                 if parameter.dim() == 2:
                     numbers, scale = quantise(parameter)
-                    other.scales[name] = scale
+                    other.scales_[name] = scale
                     parameter.copy_(dequantise(numbers, scale))
         return other
 
@@ -473,17 +459,21 @@ class RarityClassifier(ClassifierMixin, BaseEstimator):
         metrics : dict of str to float, optional
             Figures.
         """
-        if self.network is None:
+        if not hasattr(self, "network_"):
             raise NotFittedError("call fit first")
         arrays = {}
-        for name, tensor in self.network.state_dict().items():
-            scale = self.scales.get(name)
+        for name, tensor in self.network_.state_dict().items():
+            scale = self.scales_.get(name)
             if scale is not None:
                 arrays["scale/" + name] = scale.numpy()
                 tensor = (tensor / scale[:, None]).round().to(torch.int8)
             arrays[name] = tensor.numpy()
-        config = {"encoder": self.config, "vocabulary": self.vocabulary, "lower_case": self.lower_case}
-        config["settings"] = self.settings
+        config = {
+            "encoder": self.config_,
+            "vocabulary": list(self.vocabulary_),
+            "lower_case": self.lower_case_,
+        }
+        config["settings"] = self._settings()
         im.save_artefact(path, class_name="RarityClassifier", config=config, arrays=arrays, metrics=metrics)
 
     @classmethod
@@ -505,11 +495,11 @@ class RarityClassifier(ClassifierMixin, BaseEstimator):
         model = cls(**config["settings"])
         model._set_up(config["encoder"], config["vocabulary"], config["lower_case"])
         state = {}
-        for name in model.network.state_dict():
+        for name in model.network_.state_dict():
             state[name] = torch.from_numpy(artefact.arrays[name])
             if "scale/" + name in artefact.arrays:
-                model.scales[name] = torch.from_numpy(artefact.arrays["scale/" + name])
-                state[name] = dequantise(state[name], model.scales[name])
-        model.network.load_state_dict(state)
-        model.network.eval()
+                model.scales_[name] = torch.from_numpy(artefact.arrays["scale/" + name])
+                state[name] = dequantise(state[name], model.scales_[name])
+        model.network_.load_state_dict(state)
+        model.network_.eval()
         return model

@@ -40,7 +40,7 @@ def submission(folder: Path, student: str, files: dict[str, str], answers: str =
 
 def renamed(text: str) -> str:
     """Return a module as somebody hands it in who hopes that nobody notices."""
-    for old, new in (("scaled", "z"), ("self.mean", "self.centre"), ("tail", "rest"), ("losses", "errors")):
+    for old, new in (("scaled", "z"), ("self.mean_", "self.centre_"), ("tail", "rest"), ("losses", "errors")):
         text = text.replace(old, new)
     lines = text.split("\n")
     return "\n".join(line if {'"', "'"} & set(line) else f"{line}  # mine" for line in lines)

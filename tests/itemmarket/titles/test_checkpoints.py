@@ -93,10 +93,10 @@ def test_a_pruned_classifier_gets_its_whole_vocabulary_back(tiny):
         model = modules["rarity"].RarityClassifier(checkpoint=str(tiny), max_epochs=1, learning_rate=1e-2)
         model.fit(["red knife", "knife", "red"], ["Rare", "Epic", "Rare"])
     whole = with_whole_vocabulary(model, tiny)
-    assert len(model.vocabulary) < len(whole.vocabulary) == len(checkpoint.vocabulary)
+    assert len(model.vocabulary_) < len(whole.vocabulary_) == len(checkpoint.vocabulary)
     titles = ["red knife", "b knife", "ждать"]
     assert (whole.predict_proba(titles) == model.predict_proba(titles)).all()
-    assert "box" in whole.tokeniser.tokenize("red box") and "box" not in model.tokeniser.tokenize("red box")
+    assert "box" in whole.tokeniser_.tokenize("red box") and "box" not in model.tokeniser_.tokenize("red box")
 
 
 def test_tiny_checkpoint_is_read_back(tiny, tmp_path):

@@ -1,47 +1,54 @@
 """A multilayer perceptron that forecasts log price changes, with scikit-learn's contract.
 
 Your work in this file follows the notebook's tasks 1 to 6. Every place to fill in raises
-``NotImplementedError``; the docstring above it says exactly what the checks expect.
+``NotImplementedError``; the docstring above it says exactly what the checks expect. Both classes are scikit-learn
+estimators: ``__init__`` keeps its arguments and does nothing else, and names of what ``fit`` learns end in ``_``.
 """
 
 import numpy as np
 import torch
-from sklearn.exceptions import NotFittedError
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 import itemmarket as im
 
 
-class Standardiser:
+class Standardiser(TransformerMixin, BaseEstimator):
     """Scale each column to mean 0 and standard deviation 1, then clip to ±``limit``.
 
     Parameters
     ----------
     limit : float
         Scaled values are clipped to [-limit, limit], so that one wild price cannot dominate.
+
+    Attributes
+    ----------
+    mean_, scale_ : numpy.ndarray
+        Mean and standard deviation of each column, shape (k,), float64; 1 for a column that never changes.
     """
 
     def __init__(self, limit: float = 5.0) -> None:
         self.limit = limit
-        self.mean: np.ndarray | None = None
-        self.scale: np.ndarray | None = None
 
-    def fit(self, X: np.ndarray) -> "Standardiser":
+    def fit(self, X: np.ndarray, y: None = None) -> "Standardiser":
         """Learn the mean and the standard deviation of each column.
 
         Parameters
         ----------
         X : numpy.ndarray
             Training inputs, shape (n, k).
+        y : None, optional
+            Not read; scikit-learn's pipelines hand it over.
 
         Returns
         -------
         Standardiser
             Itself. A column that never changes gets scale 1, so that it becomes 0 and not NaN.
         """
-        self.mean = X.mean(axis=0, dtype=np.float64)
+        self.mean_ = X.mean(axis=0, dtype=np.float64)
         scale = X.std(axis=0, dtype=np.float64)
-        self.scale = np.where(scale > 0, scale, 1.0)
+        self.scale_ = np.where(scale > 0, scale, 1.0)
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
@@ -56,8 +63,14 @@ class Standardiser:
         -------
         numpy.ndarray
             Scaled and clipped inputs, shape (n, k), float32.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before :meth:`fit`.
         """
-        scaled = (X - self.mean) / self.scale
+        check_is_fitted(self)
+        scaled = (X - self.mean_) / self.scale_
         return np.clip(scaled, -self.limit, self.limit).astype(np.float32)
 
 
@@ -122,7 +135,7 @@ def check_inputs(X: np.ndarray, y: np.ndarray | None = None, n_features: int | N
         raise ValueError(f"y holds NaN or infinity, first in row {np.flatnonzero(~np.isfinite(y))[0]}")
 
 
-class PyTorchPredictor:
+class PyTorchPredictor(RegressorMixin, BaseEstimator):
     """Forecast the next log price change with a multilayer perceptron.
 
     Parameters
@@ -146,6 +159,14 @@ class PyTorchPredictor:
 
     Attributes
     ----------
+    n_features_in_ : int
+        Number of input columns that :meth:`fit` saw.
+    standardiser_ : Standardiser
+        Scales inputs, as learned from the training rows.
+    y_scale_ : float
+        Standard deviation of the targets that were trained on; 1 where they are all the same.
+    network_ : torch.nn.Sequential
+        From scaled inputs to targets over ``y_scale_``.
     validation_losses_ : list of float
         Mean squared error on the validation tail after each epoch, in the units of ``y`` squared.
     best_epoch_ : int
@@ -163,7 +184,7 @@ class PyTorchPredictor:
         validation_fraction: float = 0.1,
         seed: int = 0,
     ) -> None:
-        self.hidden = tuple(hidden)
+        self.hidden = hidden
         self.dropout = dropout
         self.learning_rate = learning_rate
         self.batch_size = batch_size
@@ -171,11 +192,6 @@ class PyTorchPredictor:
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.seed = seed
-        self.network: nn.Sequential | None = None
-        self.standardiser = Standardiser()
-        self.y_scale = 1.0
-        self.validation_losses_: list[float] = []
-        self.best_epoch_ = -1
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "PyTorchPredictor":
         """Train with Adam on the mean squared error, stop early, keep the best weights.
@@ -204,16 +220,17 @@ class PyTorchPredictor:
         check_inputs(X, y)
         if len(X) < 2:
             raise ValueError("X must have at least two rows: one to train on and one to validate on")
+        self.n_features_in_ = X.shape[1]
         torch.manual_seed(self.seed)
         n_validation = max(1, round(len(X) * self.validation_fraction))
         X_train, X_tail = X[:-n_validation], X[-n_validation:]
         y_train, y_tail = y[:-n_validation], y[-n_validation:]
-        self.standardiser = Standardiser().fit(X_train)
-        self.y_scale = float(y_train.std()) or 1.0
-        inputs = torch.from_numpy(self.standardiser.transform(X_train))
-        targets = torch.from_numpy(y_train / self.y_scale)[:, None]
-        self.network = make_network(X.shape[1], self.hidden, self.dropout)
-        optimiser = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
+        self.standardiser_ = Standardiser().fit(X_train)
+        self.y_scale_ = float(y_train.std()) or 1.0
+        inputs = torch.from_numpy(self.standardiser_.transform(X_train))
+        targets = torch.from_numpy(y_train / self.y_scale_)[:, None]
+        self.network_ = make_network(self.n_features_in_, self.hidden, self.dropout)
+        optimiser = torch.optim.Adam(self.network_.parameters(), lr=self.learning_rate)
         self.validation_losses_, best_weights = [], None
         for epoch in range(self.max_epochs):
             self._train_epoch(inputs, targets, optimiser)
@@ -221,10 +238,10 @@ class PyTorchPredictor:
             self.validation_losses_.append(loss)
             if best_weights is None or loss < self.validation_losses_[self.best_epoch_]:
                 self.best_epoch_ = epoch
-                best_weights = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+                best_weights = {name: tensor.clone() for name, tensor in self.network_.state_dict().items()}
             elif epoch - self.best_epoch_ >= self.patience:
                 break
-        self.network.load_state_dict(best_weights)
+        self.network_.load_state_dict(best_weights)
         return self
 
     def _train_epoch(
@@ -241,9 +258,9 @@ class PyTorchPredictor:
         optimiser : torch.optim.Optimizer
             Updates the network's weights.
         """
-        self.network.train()
+        self.network_.train()
         for batch in torch.randperm(len(inputs)).split(self.batch_size):
-            loss = nn.functional.mse_loss(self.network(inputs[batch]), targets[batch])
+            loss = nn.functional.mse_loss(self.network_(inputs[batch]), targets[batch])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -269,14 +286,13 @@ class PyTorchPredictor:
         ValueError
             For inputs that :func:`check_inputs` refuses.
         """
-        if self.network is None:
-            raise NotFittedError("this PyTorchPredictor is not fitted yet: call fit before predict")
+        check_is_fitted(self, "network_")
         X = np.asarray(X, dtype=np.float32)
-        check_inputs(X, n_features=self.network[0].in_features)
-        self.network.eval()
+        check_inputs(X, n_features=self.n_features_in_)
+        self.network_.eval()
         with torch.no_grad():
-            scaled = self.network(torch.from_numpy(self.standardiser.transform(X)))
-        return scaled[:, 0].numpy() * self.y_scale
+            scaled = self.network_(torch.from_numpy(self.standardiser_.transform(X)))
+        return scaled[:, 0].numpy() * self.y_scale_
 
     def save(self, path: str) -> None:
         """Write the fitted model as an artefact: a folder with a manifest and safetensors.
@@ -291,18 +307,17 @@ class PyTorchPredictor:
         sklearn.exceptions.NotFittedError
             Before :meth:`fit`.
         """
-        if self.network is None:
-            raise NotFittedError("this PyTorchPredictor is not fitted yet: call fit before save")
-        weights = {f"network.{name}": tensor.numpy() for name, tensor in self.network.state_dict().items()}
+        check_is_fitted(self, "network_")
+        weights = {f"network.{name}": tensor.numpy() for name, tensor in self.network_.state_dict().items()}
         im.save_artefact(
             path,
             class_name="PyTorchPredictor",
-            config={"hidden": self.hidden, "dropout": self.dropout, "limit": self.standardiser.limit},
+            config={"hidden": list(self.hidden), "dropout": self.dropout, "limit": self.standardiser_.limit},
             arrays={
                 **weights,
-                "x_mean": self.standardiser.mean,
-                "x_scale": self.standardiser.scale,
-                "y_scale": np.array([self.y_scale]),
+                "x_mean": self.standardiser_.mean_,
+                "x_scale": self.standardiser_.scale_,
+                "y_scale": np.array([self.y_scale_]),
             },
         )
 
@@ -318,7 +333,8 @@ class PyTorchPredictor:
         Returns
         -------
         PyTorchPredictor
-            A fitted model whose forecasts equal those of the saved one to the last bit.
+            A fitted model whose forecasts equal those of the saved one to the last bit. Of its parameters it has
+            those that a forecast depends on.
 
         Raises
         ------
@@ -328,16 +344,17 @@ class PyTorchPredictor:
         artefact = im.load_artefact(path, class_name="PyTorchPredictor")
         arrays = artefact.arrays
         model = cls(hidden=tuple(artefact.config["hidden"]), dropout=artefact.config["dropout"])
-        model.standardiser = Standardiser(artefact.config["limit"])
-        model.standardiser.mean, model.standardiser.scale = arrays["x_mean"], arrays["x_scale"]
-        model.y_scale = float(arrays["y_scale"][0])
-        model.network = make_network(len(arrays["x_mean"]), model.hidden, model.dropout)
-        model.network.load_state_dict(
+        model.standardiser_ = Standardiser(artefact.config["limit"])
+        model.standardiser_.mean_, model.standardiser_.scale_ = arrays["x_mean"], arrays["x_scale"]
+        model.y_scale_ = float(arrays["y_scale"][0])
+        model.n_features_in_ = len(arrays["x_mean"])
+        model.network_ = make_network(model.n_features_in_, model.hidden, model.dropout)
+        model.network_.load_state_dict(
             {
                 name.removeprefix("network."): torch.from_numpy(array)
                 for name, array in arrays.items()
                 if name.startswith("network.")
             }
         )
-        model.network.eval()
+        model.network_.eval()
         return model

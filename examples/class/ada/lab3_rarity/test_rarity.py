@@ -164,12 +164,12 @@ def test_frozen_parts_stay(tiny, frozen):
     before = im.load_checkpoint(tiny).weights
     model = RarityClassifier(checkpoint=tiny, frozen=frozen, max_epochs=1, learning_rate=1e-2)
     model.fit(titles, labels)
-    after = model.network.distilbert.state_dict()
+    after = model.network_.distilbert.state_dict()
     for number, part in enumerate(["embeddings.LayerNorm", "transformer.layer.0", "transformer.layer.1"]):
         names = [name for name in before if name.startswith(part) and name.endswith("weight")]
         assert all(torch.equal(before[name], after[name]) == (number < frozen) for name in names)
-    freeze(model.network, 0)
-    assert all(parameter.requires_grad for parameter in model.network.parameters())
+    freeze(model.network_, 0)
+    assert all(parameter.requires_grad for parameter in model.network_.parameters())
 
 
 def test_predictions(fitted):
@@ -226,8 +226,8 @@ def test_compress(fitted):
     assert small.compressed and not fitted.compressed
     np.testing.assert_array_equal(fitted.predict_proba(titles), before)
     np.testing.assert_allclose(small.predict_proba(titles), before, atol=0.05)
-    exact = fitted.network.state_dict()
-    for name, weight in small.network.state_dict().items():
+    exact = fitted.network_.state_dict()
+    for name, weight in small.network_.state_dict().items():
         if weight.ndim == 2:
             torch.testing.assert_close(weight, dequantise(*quantise(exact[name])))
         else:
@@ -245,7 +245,7 @@ def test_save_and_load(fitted, tmp_path, compressed):
     np.testing.assert_array_equal(loaded.predict_proba(titles), model.predict_proba(titles))
     assert loaded.compressed == compressed
     (weights,) = (tmp_path / "model").glob("*.safetensors")
-    numbers = sum(parameter.numel() for parameter in model.network.parameters())
+    numbers = sum(parameter.numel() for parameter in model.network_.parameters())
     assert weights.stat().st_size < (2 if compressed else 5) * numbers
 
 

@@ -147,7 +147,7 @@ def test_forecasts_are_limited(windows):
     assert (forecast <= 1.001 * spread).all() and np.mean(forecast > 0.99 * spread) > 0.9
     forecast = LSTMPricePredictor(**SMALL, max_epochs=12).fit(X, -3 * spread).predict(X)
     assert (forecast >= -1.001 * spread).all()
-    assert LSTMPricePredictor(**SMALL, max_epochs=1).fit(X, np.full(len(X), 0.1)).y_scale == 1
+    assert LSTMPricePredictor(**SMALL, max_epochs=1).fit(X, np.full(len(X), 0.1)).y_scale_ == 1
 
 
 def test_early_stopping(windows):
@@ -155,8 +155,8 @@ def test_early_stopping(windows):
     X, y = windows[0], 0.05 * np.random.default_rng(3).normal(size=200).astype(np.float32)
     model = LSTMPricePredictor(**SMALL, max_epochs=40, patience=2).fit(X, y)
     assert len(model.validation_losses_) == model.best_epoch_ + 3 < 40
-    assert model.y_scale == pytest.approx(y[:-20].std(), rel=0.01)
-    error = abs(model.predict(X[-20:]) - y[-20:]) / model.y_scale
+    assert model.y_scale_ == pytest.approx(y[:-20].std(), rel=0.01)
+    error = abs(model.predict(X[-20:]) - y[-20:]) / model.y_scale_
     loss = np.mean(np.where(error < 3, error**2 / 2, 3 * error - 4.5))
     assert loss == pytest.approx(min(model.validation_losses_), rel=1e-3)
 

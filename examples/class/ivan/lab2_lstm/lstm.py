@@ -1,7 +1,9 @@
 """An LSTM that forecasts log price changes from windows of any length, with scikit-learn's contract.
 
 Your work in this file follows the notebook's tasks 1 to 7 and 9. Every place to fill in raises
-``NotImplementedError``; the docstring above it says exactly what the checks expect.
+``NotImplementedError``; the docstring above it says exactly what the checks expect. ``ChannelScaler`` and
+``LSTMPricePredictor`` are scikit-learn estimators: ``__init__`` keeps its arguments and does nothing else, and names of
+what ``fit`` learns end in ``_``.
 
 A *window* is a row of ``X``: the log prices of consecutive days, oldest first, and beside them, where there is a
 third axis, the units sold. A new item's window has NaN on the left, for the days before its first sale.
@@ -9,7 +11,8 @@ third axis, the units sold. A new item's window has NaN on the left, for the day
 
 import numpy as np
 import torch
-from sklearn.exceptions import NotFittedError
+from sklearn.base import BaseEstimator, RegressorMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
@@ -106,7 +109,7 @@ def window_inputs(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     raise NotImplementedError()
 
 
-class ChannelScaler:
+class ChannelScaler(TransformerMixin, BaseEstimator):
     """Scale each channel to median 0 and interquartile range 1, then clip to ±``limit``.
 
     Median and quartiles do not care how wild the wildest price is; mean and standard deviation do.
@@ -115,20 +118,25 @@ class ChannelScaler:
     ----------
     limit : float
         Scaled values are clipped to [-limit, limit].
+
+    Attributes
+    ----------
+    centre_, scale_ : numpy.ndarray
+        Median and interquartile range of each channel, shape (k,), float64; 1 for a range of 0.
     """
 
     def __init__(self, limit: float = 8.0) -> None:
         self.limit = limit
-        self.centre: np.ndarray | None = None
-        self.scale: np.ndarray | None = None
 
-    def fit(self, inputs: np.ndarray) -> "ChannelScaler":
+    def fit(self, inputs: np.ndarray, y: None = None) -> "ChannelScaler":
         """Learn the median and the interquartile range of each channel over all known days.
 
         Parameters
         ----------
         inputs : numpy.ndarray
             Inputs of training windows, shape (n, length, k), NaN on unknown days.
+        y : None, optional
+            Not read; scikit-learn's pipelines hand it over.
 
         Returns
         -------
@@ -150,7 +158,13 @@ class ChannelScaler:
         -------
         numpy.ndarray
             Scaled and clipped inputs, the same shape; NaN stays NaN.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            Before :meth:`fit`.
         """
+        check_is_fitted(self)
         # YOUR CODE HERE
         raise NotImplementedError()
 
@@ -233,7 +247,7 @@ def robust_loss(forecast: torch.Tensor, y: torch.Tensor, y_scale: float) -> torc
     return nn.functional.huber_loss(forecast / y_scale, y / y_scale, delta=3.0)
 
 
-class LSTMPricePredictor:
+class LSTMPricePredictor(RegressorMixin, BaseEstimator):
     """Forecast the log price change over the horizon that ``y`` has, from windows of any length.
 
     Parameters
@@ -257,11 +271,17 @@ class LSTMPricePredictor:
 
     Attributes
     ----------
+    n_series_ : int
+        What :meth:`fit` saw: 1 for log prices alone, 2 for log prices and units sold.
+    scaler_ : ChannelScaler
+        Scales the channels, as learned from the training windows.
+    network_ : PriceLSTM
+        From scaled inputs to changes in units of the window's spread.
     validation_losses_ : list of float
         :func:`robust_loss` of what :meth:`predict` forecasts for the validation tail, after each epoch.
     best_epoch_ : int
         Index into ``validation_losses_`` of the epoch whose weights the fitted model has.
-    y_scale : float
+    y_scale_ : float
         Standard deviation of the targets that were trained on; 1 where they are all the same.
     """
 
@@ -284,12 +304,6 @@ class LSTMPricePredictor:
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.seed = seed
-        self.network: PriceLSTM | None = None
-        self.scaler = ChannelScaler()
-        self.n_series = 0
-        self.y_scale = 1.0
-        self.validation_losses_: list[float] = []
-        self.best_epoch_ = -1
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "LSTMPricePredictor":
         """Train with Adam on :func:`robust_loss`, stop early, keep the best weights.
@@ -321,6 +335,7 @@ class LSTMPricePredictor:
         check_windows(X, y)
         if len(X) < 2:
             raise ValueError("X must have at least two windows: one to train on and one to validate on")
+        self.n_series_ = X.ndim - 1
         torch.manual_seed(self.seed)
         # YOUR CODE HERE
         raise NotImplementedError()
