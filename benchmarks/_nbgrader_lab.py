@@ -126,11 +126,11 @@ def make_nbgrader_course(root: Path, lab: Lab, submissions: Path) -> None:
     source = root / "source" / lab.name
     source.mkdir(parents=True)
     config = CONFIG.format(
-        exclude={lab.name: list(lab.files[1:])}, timeout=max(20, round(lab.limits.call_wall_seconds))
+        exclude={lab.name: list(lab.files.python)}, timeout=max(20, round(lab.limits.call_wall_seconds))
     )
     (root / "nbgrader_config.py").write_text(config, encoding="utf-8")
-    (source / lab.files[0]).write_bytes(notebook_bytes(nbgrader_notebook(lab)))
-    for name in lab.files[1:]:
+    (source / lab.files.notebook).write_bytes(notebook_bytes(nbgrader_notebook(lab)))
+    for name in lab.files.python:
         stub = stub_module((lab.folder / name).read_text(encoding="utf-8"))
         (source / name).write_text(stub, encoding="utf-8")
     for path in (lab.visible_checks, lab.folder / "lab.toml"):

@@ -221,7 +221,7 @@ def without_planted_bugs(source: Path) -> Lab:
 def hand_in(submitted: Path, lab: Lab, size: int) -> Path:
     """Write a class: the reference, its planted bugs, and an untouched stub, in turn."""
     whole = load_lab(ROOT / "tests" / "labs" / SPEED_LAB)
-    reference = (lab.folder / lab.files[1]).read_text(encoding="utf-8")
+    reference = (lab.folder / lab.files.module).read_text(encoding="utf-8")
     modules = [reference, stub_module(reference)]
     modules += [
         text.replace("import numpy as np\n", "import numpy as np\n" + IMPORTS, 1) for text in _mutants(whole)
@@ -229,9 +229,9 @@ def hand_in(submitted: Path, lab: Lab, size: int) -> Path:
     for number, module in enumerate(islice(cycle(modules), size)):
         folder = submitted / f"student{number:04d}" / lab.name
         folder.mkdir(parents=True)
-        (folder / lab.files[0]).write_bytes(notebook_bytes(lab.notebook))
-        (folder / lab.files[1]).write_text(module, encoding="utf-8")
-        shutil.copyfile(lab.folder / lab.files[2], folder / lab.files[2])
+        (folder / lab.files.notebook).write_bytes(notebook_bytes(lab.notebook))
+        (folder / lab.files.module).write_text(module, encoding="utf-8")
+        shutil.copyfile(lab.folder / lab.files.tests, folder / lab.files.tests)
     return submitted
 
 

@@ -143,10 +143,10 @@ def _read(lab: Lab, student: str, folder: Path, own: dict[str, Path], notes: lis
                 notes.append(f"{name} is missing.")
                 flags.append(flag)
     arrangement, corrupt = Arrangement(), ""
-    if lab.files[0] in own:
+    if lab.files.notebook in own:
         try:
             with warnings.catch_warnings(action="ignore"):  # nbformat's, about ids that occur twice
-                arrangement = arrange(lab.notebook, read_notebook(own[lab.files[0]]))
+                arrangement = arrange(lab.notebook, read_notebook(own[lab.files.notebook]))
         except (OSError, ValueError, RecursionError, MemoryError) as error:
             corrupt = str(error)[:300] or type(error).__name__
             notes.append(f"The notebook cannot be read, so its cells count as empty: {corrupt}")
@@ -176,8 +176,8 @@ def _student_files(lab: Lab, folder: Path, notes: list[str]) -> Iterator[tuple[s
     notebooks = [p for p in sorted(folder.glob("*.ipynb")) if not p.name.startswith(".")]
     for path in notebooks:
         # One notebook under another name ("lab (1).ipynb") is the notebook; among several the name decides.
-        if (path.name == lab.files[0] or len(notebooks) == 1) and _usable(path, MAX_NOTEBOOK, notes):
-            yield lab.files[0], path
+        if (path.name == lab.files.notebook or len(notebooks) == 1) and _usable(path, MAX_NOTEBOOK, notes):
+            yield lab.files.notebook, path
     room = MAX_ARTEFACT
     artefact = [] if (folder / "artefact").is_symlink() else sorted((folder / "artefact").rglob("*"))
     modules = sorted(folder.glob("*.py"), key=lambda path: (path.name not in lab.files, path.name))

@@ -114,13 +114,13 @@ def _run_checks(path: Path, visible: bool, student: Student, lab: Lab) -> list[C
 
 def _module_text(lab: Lab, submission: Submission) -> str:
     """Return the text of the student's module, for checks that read it and do not run it."""
-    path = submission.files.get(lab.files[1])
+    path = submission.files.get(lab.files.module)
     return path.read_text(encoding="utf-8", errors="replace") if path else ""
 
 
 def _has_own_tests(lab: Lab, submission: Submission) -> bool:
     asked = any(question.name == OWN_TESTS for question in lab.questions)
-    return asked and lab.files[1] in submission.files and lab.files[2] in submission.files
+    return asked and lab.files.module in submission.files and lab.files.tests in submission.files
 
 
 def _score(

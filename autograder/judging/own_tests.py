@@ -74,9 +74,9 @@ def judge_own_tests(
         except SubmissionError as error:
             outcome = {"failed": {"all": str(error)}}
     outcome = outcome if isinstance(outcome, dict) else {}
-    result = OwnTests.of(submission.files[lab.files[1]], outcome, lab.thresholds.get("coverage", 0.8))
+    result = OwnTests.of(submission.files[lab.files.module], outcome, lab.thresholds.get("coverage", 0.8))
     if result.impossible_arcs:
-        fact = f"the coverage of the tests claims {result.impossible_arcs} steps that {lab.files[1]} does not have"
+        fact = f"the coverage of the tests claims {result.impossible_arcs} steps that {lab.files.module} does not have"
         workspace.evidence[fact] = "tampering"
     timings = {"own tests": time.monotonic() - began}
     if mutate and result.passed and (lab.mutants or lab.variants):
@@ -163,7 +163,7 @@ class _Trial:
 
     def __init__(self, lab: Lab, submission: Submission, preload: Sequence[str], launch: Launch) -> None:
         self._lab, self._files, self._preload, self._launch = lab, submission.files, preload, launch
-        tests = {name: path for name, path in submission.files.items() if name != lab.files[1]}
+        tests = {name: path for name, path in submission.files.items() if name != lab.files.module}
         contents = [
             (name, hashlib.sha256(path.read_bytes()).digest()) for name, path in sorted(tests.items())
         ]
@@ -192,7 +192,7 @@ class _Trial:
         wall = seconds * WALL
         limits = dataclasses.replace(self._lab.limits, call_wall_seconds=wall, submission_seconds=wall + 60)
         with tempfile.TemporaryDirectory(prefix="implementation-") as folder:
-            module = Path(folder, self._lab.files[1])
+            module = Path(folder, self._lab.files.module)
             module.write_text(normalised(text) + FORMER_NAMES, encoding="utf-8")
             files = {**self._files, module.name: module}
             with RemoteWorkspace(

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from nbformat import NotebookNode
 
@@ -31,6 +32,19 @@ class Question:
     title: str
     section: str
     reread: str = ""
+
+
+class Files(NamedTuple):
+    """Names of the files that a submission holds."""
+
+    notebook: str
+    module: str
+    tests: str
+
+    @property
+    def python(self) -> tuple[str, str]:
+        """The two that are plain Python, and stubs in a released lab."""
+        return self.module, self.tests
 
 
 @dataclass(frozen=True)
@@ -94,9 +108,9 @@ class Lab:
         return hidden_seed(self.name)
 
     @property
-    def files(self) -> tuple[str, str, str]:
-        """Names of the files that a submission holds: notebook, module, tests."""
-        return f"{self.name}.ipynb", f"{self.module}.py", f"test_{self.module}.py"
+    def files(self) -> Files:
+        """Names of the files that a submission holds."""
+        return Files(f"{self.name}.ipynb", f"{self.module}.py", f"test_{self.module}.py")
 
 
 def load_lab(folder: Path) -> Lab:
@@ -150,7 +164,7 @@ def load_lab(folder: Path) -> Lab:
         hidden_checks=None if released else _if_file(folder / "hidden_checks.py"),
     )
     if not released:
-        for name in lab.files[1:]:
+        for name in lab.files.python:
             if not (folder / name).is_file():
                 raise LabError(f"{folder / name}: missing; the lab's source needs a reference for this file")
     _match_checks(lab)
@@ -159,7 +173,7 @@ def load_lab(folder: Path) -> Lab:
 
 def _with_implementations(lab: Lab) -> Lab:
     """Return a lab's source with what its students' tests are tried on."""
-    reference = (lab.folder / lab.files[1]).read_text(encoding="utf-8")
+    reference = (lab.folder / lab.files.module).read_text(encoding="utf-8")
     lab = replace(
         lab,
         reference=reference,

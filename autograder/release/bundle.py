@@ -99,7 +99,9 @@ def bundle_files(root: Path, derived: Mapping[str, bytes], labs: Iterable[Lab]) 
 def _readme(derived: Mapping[str, bytes], labs: Iterable[Lab]) -> str:
     """Return the students' README with this course's lectures and labs."""
     lectures = [f"- `{name}`" for name in sorted(derived) if name.startswith("lectures/")]
-    rows = [f"- `labs/{lab.name}/{lab.files[0]}`: {lab.title} ({lab.max_score:g} points)" for lab in labs]
+    rows = [
+        f"- `labs/{lab.name}/{lab.files.notebook}`: {lab.title} ({lab.max_score:g} points)" for lab in labs
+    ]
     template = Template((TEMPLATES / "bundle_readme.md").read_text(encoding="utf-8"))
     return template.substitute(
         lectures="\n".join(lectures),

@@ -68,8 +68,8 @@ def derive(root: Path, labs: Iterable[Lab]) -> dict[str, bytes]:
     labs = list(labs)
     notebooks = release_notebooks(labs)
     for lab in labs:
-        derived = {lab.files[0]: notebooks[lab.name], PRISTINE: notebooks[lab.name]}
-        for name in lab.files[1:]:
+        derived = {lab.files.notebook: notebooks[lab.name], PRISTINE: notebooks[lab.name]}
+        for name in lab.files.python:
             try:
                 derived[name] = stub_module(_text(lab.folder / name)).encode()
             except ValueError as error:
@@ -113,9 +113,9 @@ def release_notebooks(labs: list[Lab]) -> dict[str, bytes]:
         root = Path(folder).resolve()
         for lab in labs:
             (root / "source" / lab.name).mkdir(parents=True)
-            (root / "source" / lab.name / lab.files[0]).write_bytes(notebook_bytes(lab.notebook))
+            (root / "source" / lab.name / lab.files.notebook).write_bytes(notebook_bytes(lab.notebook))
         _generate_assignment(root)
-        released = {lab.name: read_notebook(root / "release" / lab.name / lab.files[0]) for lab in labs}
+        released = {lab.name: read_notebook(root / "release" / lab.name / lab.files.notebook) for lab in labs}
     return {name: notebook_bytes(normalise(notebook)) for name, notebook in released.items()}
 
 

@@ -62,7 +62,7 @@ def secret_texts(lab: Lab) -> set[str]:
         Runs of lines, whole solution regions, and the string constants of hidden files.
     """
     regions: list[str] = []
-    for name in lab.files[1:]:
+    for name in lab.files.python:
         regions += solution_regions((lab.folder / name).read_text(encoding="utf-8"))
     for cell in lab.notebook.cells:
         marked = solution_regions(cell.source)
@@ -79,7 +79,7 @@ def secret_texts(lab: Lab) -> set[str]:
 def _public(lab: Lab) -> str:
     """Return what students have of a lab, whitespace normalised."""
     texts = [lab.visible_checks.read_text(encoding="utf-8"), (lab.folder / "lab.toml").read_text("utf-8")]
-    texts += [stub((lab.folder / name).read_text(encoding="utf-8")) for name in lab.files[1:]]
+    texts += [stub((lab.folder / name).read_text(encoding="utf-8")) for name in lab.files.python]
     cells = [cell for cell in lab.notebook.cells if not _is_answer(cell) or solution_regions(cell.source)]
     return "\n".join(map(_normal, [*texts, *(stub(cell.source) for cell in cells)]))
 

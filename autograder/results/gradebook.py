@@ -70,7 +70,7 @@ class CourseRoot:
         with atomic_folder(self.folder / "source" / lab.name) as source:
             self._write_source(source)
         self._generate_assignment()
-        self._release = read_notebook(self.folder / "release" / lab.name / lab.files[0])
+        self._release = read_notebook(self.folder / "release" / lab.name / lab.files.notebook)
         self._gradebook = Gradebook(self._url)  # one for the class: SQLAlchemy compiles each statement once
 
     def __enter__(self) -> "CourseRoot":
@@ -100,7 +100,7 @@ class CourseRoot:
                 (target / "timestamp.txt").write_bytes(stamp.encode())
         with atomic_folder(self.folder / "autograded" / student / name) as target:
             _write_files(handed_in, target)
-            (target / self.lab.files[0]).write_bytes(notebook_bytes(notebook))
+            (target / self.lab.files.notebook).write_bytes(notebook_bytes(notebook))
         write_text(self.folder / "logs" / student / f"{name}.txt", verdict.log)
         if self._write_scores(handed_in, verdict):
             self._assign_late_penalty(student, notebook)
@@ -162,8 +162,8 @@ class CourseRoot:
     def _write_source(self, source: Path) -> None:
         """Write what nbgrader makes the assignment from; it strips notebooks only, so modules go in as stubs."""
         lab = self.lab
-        (source / lab.files[0]).write_bytes(notebook_bytes(lab.notebook))
-        for name in lab.files[1:]:
+        (source / lab.files.notebook).write_bytes(notebook_bytes(lab.notebook))
+        for name in lab.files.python:
             stub = stub_module((lab.folder / name).read_text(encoding="utf-8"))
             (source / name).write_bytes(stub.encode())
         for path in (lab.visible_checks, lab.folder / "lab.toml"):

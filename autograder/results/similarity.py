@@ -101,21 +101,21 @@ def find_groups(lab: Lab, submissions: Iterable[Submission], threshold: float = 
 def _documents(lab: Lab, submission: Submission) -> dict[str, str]:
     """Return what is compared, by file name; of the notebook the code that the student could write."""
     documents = {}
-    for name in lab.files[1:]:
+    for name in lab.files.python:
         if name in submission.own:
             text = submission.own[name].read_text(encoding="utf-8", errors="replace")
             documents[name] = text[:MAX_CHARS]
     cells = [*submission.arrangement.answers.values(), *submission.arrangement.added.values()]
-    documents[lab.files[0]] = "\n\n".join(source for sources in cells for source in sources)[:MAX_CHARS]
+    documents[lab.files.notebook] = "\n\n".join(source for sources in cells for source in sources)[:MAX_CHARS]
     return documents
 
 
 def _released(lab: Lab) -> dict[str, str]:
     """Return the template that students start from, by file name."""
-    texts = {name: (lab.folder / name).read_text(encoding="utf-8") for name in lab.files[1:]}
+    texts = {name: (lab.folder / name).read_text(encoding="utf-8") for name in lab.files.python}
     code = [cell.source for cell in lab.notebook.cells if cell.cell_type == "code"]
     released = {name: text if lab.released else stub_module(text) for name, text in texts.items()}
-    return released | {lab.files[0]: "\n\n".join(map(stub, code))}
+    return released | {lab.files.notebook: "\n\n".join(map(stub, code))}
 
 
 def _grams(text: str) -> np.ndarray:

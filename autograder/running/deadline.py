@@ -112,9 +112,9 @@ class Calibration:
 def reference(lab: Lab) -> HandedIn:
     """Return the lab's own solution as if it had been handed in."""
     trained = [path for path in sorted((lab.folder / "artefact").rglob("*")) if path.is_file()]
-    paths = [*(lab.folder / name for name in lab.files[1:]), *trained]
+    paths = [*(lab.folder / name for name in lab.files.python), *trained]
     files = {path.relative_to(lab.folder).as_posix(): path.read_bytes() for path in paths}
-    return HandedIn(REFERENCE, {lab.files[0]: notebook_bytes(lab.notebook), **files})
+    return HandedIn(REFERENCE, {lab.files.notebook: notebook_bytes(lab.notebook), **files})
 
 
 def _scaled(limits: Limits) -> Limits:

@@ -14,12 +14,12 @@ WRONG_TEST = "\n\ndef test_that_is_wrong():\n    assert 1 + 1 == 3\n"
 
 def own_tests(text: str, keep: bool = False) -> Style:
     """Other tests, or more of them."""
-    return lambda lab, files: files | {lab.files[2]: (files[lab.files[2]] if keep else "") + text}
+    return lambda lab, files: files | {lab.files.tests: (files[lab.files.tests] if keep else "") + text}
 
 
 def no_tests(lab: Lab, files: Files) -> Files:
     """No test file."""
-    return {name: text for name, text in files.items() if name != lab.files[2]}
+    return {name: text for name, text in files.items() if name != lab.files.tests}
 
 
 def answers(cell: str, letters: Mapping[str, str]) -> Style:
@@ -29,7 +29,7 @@ def answers(cell: str, letters: Mapping[str, str]) -> Style:
 
 def unclosed_class(lab: Lab, files: Files) -> Files:
     """A colon is missing after the name of the class."""
-    (line,) = re.findall(rf"^class {lab.class_name}\b.*:$", files[lab.files[1]], re.MULTILINE)
+    (line,) = re.findall(rf"^class {lab.class_name}\b.*:$", files[lab.files.module], re.MULTILINE)
     return change(lab, files, {line: line.removesuffix(":")})
 
 
@@ -37,7 +37,7 @@ def undocumented(name: str) -> Style:
     """No docstring in one method."""
 
     def make(lab: Lab, files: Files) -> Files:
-        text = files[lab.files[1]]
+        text = files[lab.files.module]
         (function,) = (
             node
             for node in ast.walk(ast.parse(text))
@@ -45,7 +45,7 @@ def undocumented(name: str) -> Style:
         )
         lines = text.split("\n")
         del lines[function.body[0].lineno - 1 : function.body[0].end_lineno]
-        return files | {lab.files[1]: "\n".join(lines)}
+        return files | {lab.files.module: "\n".join(lines)}
 
     return make
 

@@ -19,7 +19,7 @@ from tests.fairness.suite import Style
 
 def change(lab: Lab, files: Files, changes: Mapping[str, str]) -> Files:
     """Return the files with pieces of the module replaced."""
-    return files | {lab.files[1]: edited(files[lab.files[1]], changes)}
+    return files | {lab.files.module: edited(files[lab.files.module], changes)}
 
 
 def add_cells(lab: Lab, files: Files, *cells: tuple[int, str]) -> Files:
@@ -29,7 +29,7 @@ def add_cells(lab: Lab, files: Files, *cells: tuple[int, str]) -> Files:
         for place, source in cells:
             notebook.insert(place, nbformat.v4.new_code_cell(source))
 
-    return files | {lab.files[0]: with_cells(files[lab.files[0]], insert)}
+    return files | {lab.files.notebook: with_cells(files[lab.files.notebook], insert)}
 
 
 def answer(lab: Lab, files: Files, name: str, source: str) -> Files:
@@ -39,14 +39,14 @@ def answer(lab: Lab, files: Files, name: str, source: str) -> Files:
         (cell,) = (cell for cell in notebook if cell.id == name)
         cell.source = source
 
-    return files | {lab.files[0]: with_cells(files[lab.files[0]], replace)}
+    return files | {lab.files.notebook: with_cells(files[lab.files.notebook], replace)}
 
 
 def variant(name: str, changes: Mapping[str, str] | None = None) -> Style:
     """Another correct module of the lab, perhaps with pieces replaced."""
 
     def style(lab: Lab, files: Files) -> Files:
-        return files | {lab.files[1]: edited(lab.variants[name], changes or {})}
+        return files | {lab.files.module: edited(lab.variants[name], changes or {})}
 
     return style
 
@@ -55,10 +55,10 @@ def rewritten(
     lab: Lab, files: Files, edit: Callable[[ast.Module], object], head: str = "", tail: str = ""
 ) -> Files:
     """Return the files with the module's syntax tree changed in place, and text before and after it."""
-    tree = ast.parse(files[lab.files[1]])
+    tree = ast.parse(files[lab.files.module])
     edit(tree)
     text = ast.unparse(ast.fix_missing_locations(tree))
-    return files | {lab.files[1]: f"{head}{text}\n{tail}"}
+    return files | {lab.files.module: f"{head}{text}\n{tail}"}
 
 
 def functions(tree: ast.Module) -> list[ast.FunctionDef]:
@@ -179,7 +179,7 @@ def sklearn_base(lab: Lab, files: Files) -> Files:
 
 def helper_file(lab: Lab, files: Files) -> Files:
     """A part of the module lives in a file of the student's own beside it."""
-    text = files[lab.files[1]]
+    text = files[lab.files.module]
     tree = ast.parse(text)
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     bound = {alias.asname or alias.name.partition(".")[0] for node in imports for alias in node.names}
@@ -205,7 +205,7 @@ def helper_file(lab: Lab, files: Files) -> Files:
     tree.body.insert(
         tree.body.index(imports[-1]) + 1, *ast.parse(f"from my_helpers import {moved.name}").body
     )
-    return files | {lab.files[1]: ast.unparse(tree) + "\n", "my_helpers.py": helper}
+    return files | {lab.files.module: ast.unparse(tree) + "\n", "my_helpers.py": helper}
 
 
 def chatty(lab: Lab, files: Files) -> Files:
@@ -252,7 +252,7 @@ def seeds_everywhere(lab: Lab, files: Files) -> Files:
         "\nimport random\n\nimport numpy\nimport torch\n\nrandom.seed(0)\nnumpy.random.seed(0)\ntorch.manual_seed(0)\n"
         "torch.use_deterministic_algorithms(True)\n"
     )
-    return files | {lab.files[1]: files[lab.files[1]] + seeds}
+    return files | {lab.files.module: files[lab.files.module] + seeds}
 
 
 def timed(lab: Lab, files: Files) -> Files:

@@ -44,10 +44,10 @@ def solve(lab: Lab) -> Files:
     answers = {cell.id: cell.source for cell in lab.notebook.cells}
     for cell in notebook.cells:
         cell.source = without_markers(answers[cell.id])
-    texts = {name: (lab.folder / name).read_text(encoding="utf-8") for name in lab.files[1:]}
+    texts = {name: (lab.folder / name).read_text(encoding="utf-8") for name in lab.files.python}
     artefact = [path for path in sorted((lab.folder / "artefact").rglob("*")) if path.is_file()]
     return (
-        {lab.files[0]: nbformat.writes(notebook)}
+        {lab.files.notebook: nbformat.writes(notebook)}
         | {name: without_markers(text) for name, text in texts.items()}
         | {path.relative_to(lab.folder).as_posix(): path.read_bytes() for path in artefact}
     )
@@ -109,7 +109,7 @@ def points_for(
         What the checks that failed said.
     """
     points, told = {}, []
-    module = submission.files[lab.files[1]].read_text(encoding="utf-8")
+    module = submission.files[lab.files.module].read_text(encoding="utf-8")
     with RemoteWorkspace(submission.files, lab.module, [], lab.limits, preloadable(lab), launch) as workspace:
         student = Student(workspace, module)
         for question in questions:

@@ -65,8 +65,8 @@ def planted(lab: Lab) -> dict[str, Mistake]:
 
     def mistake(text: str, costs: Mapping[str, float], names: str) -> Mistake:
         def make(lab: Lab, files: Files) -> Files:
-            kept = {name: content for name, content in files.items() if name != lab.files[2]}
-            return kept | {lab.files[1]: without_markers(text)}
+            kept = {name: content for name, content in files.items() if name != lab.files.tests}
+            return kept | {lab.files.module: without_markers(text)}
 
         return Mistake(make, {**costs, **own_tests}, names)
 

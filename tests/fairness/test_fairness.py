@@ -93,7 +93,7 @@ def test_question_by_question(desk, tmp_path, question):
     (points,) = (q.points for q in lab.questions if q.name == question)
     modules = {"right": (lab.variants[suite.variant], 0), "wrong": (mutant.text, mutant.costs[question])}
     for name, (text, cost) in modules.items():
-        module = {lab.files[1]: without_markers(text)}
+        module = {lab.files.module: without_markers(text)}
         submission = hand_in(lab, {k: v for k, v in files.items() if "/" in k} | module, tmp_path / name)
         found, told = points_for(lab, submission, [question], launch)
         assert found[question] == pytest.approx(points - cost, abs=0.011), told

@@ -81,7 +81,7 @@ def hand_in_stub(submitted: Path, student: str) -> Path:
     lab = slope_lab()
     folder = submitted / student / lab.name
     folder.mkdir(parents=True)
-    (folder / lab.files[0]).write_bytes(release_notebooks([lab])[lab.name])
-    for name in lab.files[1:]:
+    (folder / lab.files.notebook).write_bytes(release_notebooks([lab])[lab.name])
+    for name in lab.files.python:
         (folder / name).write_text(stub_module((FOLDER / name).read_text(encoding="utf-8")), encoding="utf-8")
     return folder

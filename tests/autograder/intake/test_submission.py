@@ -214,7 +214,7 @@ def test_the_reference_is_read_whole(tmp_path):
 )
 def test_a_corrupt_notebook_is_a_note(tmp_path, content):
     folder = hand_in(tmp_path, "ada")
-    (folder / LAB.files[0]).write_bytes(content)
+    (folder / LAB.files.notebook).write_bytes(content)
     submission = read_submission(LAB, "ada", folder)
     assert submission.corrupt
     assert "cannot be read" in submission.notes[0]
@@ -223,7 +223,7 @@ def test_a_corrupt_notebook_is_a_note(tmp_path, content):
 
 def test_missing_files_are_noted(tmp_path):
     folder = hand_in(tmp_path, "ada")
-    for name in LAB.files[:2]:
+    for name in (LAB.files.notebook, LAB.files.module):
         (folder / name).unlink()
     submission = read_submission(LAB, "ada", folder)
     assert submission.flags == ["no-notebook", "no-module"] and not submission.missing
@@ -234,8 +234,8 @@ def test_missing_files_are_noted(tmp_path):
 
 def test_a_notebook_under_another_name_is_found(tmp_path):
     folder = hand_in(tmp_path, "ada")
-    (folder / LAB.files[0]).rename(folder / "lab0_slope (1).ipynb")
-    assert LAB.files[0] in read_submission(LAB, "ada", folder).own
+    (folder / LAB.files.notebook).rename(folder / "lab0_slope (1).ipynb")
+    assert LAB.files.notebook in read_submission(LAB, "ada", folder).own
 
 
 def test_helpers_and_artefacts_are_taken_along_but_not_the_labs_own_files(tmp_path):
@@ -262,7 +262,7 @@ def test_links_and_huge_files_are_left_out(tmp_path):
         pytest.skip("machine: no symbolic links here")
     (folder / "test_slope.py").write_bytes(b"#" * (2**20 + 1))
     submission = read_submission(LAB, "ada", folder)
-    assert set(submission.own) == {LAB.files[0]}
+    assert set(submission.own) == {LAB.files.notebook}
     assert "file-left-out" in submission.flags
     assert any("link" in note for note in submission.notes)
     assert any("1,048,577 bytes" in note for note in submission.notes)
@@ -297,7 +297,7 @@ def test_students_are_found_and_bad_folders_explained(tmp_path):
 
 def test_json_of_a_duplicated_id_is_read(tmp_path):
     folder = hand_in(tmp_path, "ada")
-    path = folder / LAB.files[0]
+    path = folder / LAB.files.notebook
     content = json.loads(path.read_text(encoding="utf-8"))
     content["cells"] = [cell for cell in content["cells"] for _ in range(2)]
     path.write_text(json.dumps(content), encoding="utf-8")

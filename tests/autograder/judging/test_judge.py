@@ -133,7 +133,7 @@ def test_nothing_handed_in_is_missing(tmp_path):
 
 def test_a_corrupt_notebook_leaves_the_module_its_points(tmp_path):
     folder = hand_in(tmp_path, "ida")
-    (folder / LAB.files[0]).write_text('{"cells": [')
+    (folder / LAB.files.notebook).write_text('{"cells": [')
     verdict = verdict_on(folder)
     assert scores(verdict) == FULL | {"report": 0}
     assert verdict.status == "corrupt-notebook" and "cannot be read" in verdict.notes[0]

@@ -51,6 +51,7 @@ def test_source(source):
     assert not lab.released
     assert lab.hidden_checks == source / "hidden_checks.py"
     assert lab.files == ("lab0_slope.ipynb", "slope.py", "test_slope.py")
+    assert lab.files.python == (lab.files.module, lab.files.tests) == lab.files[1:]
     roles = {cell.id: role(cell) for cell in lab.notebook.cells if role(cell) != "text"}
     assert roles == {
         "setup": "setup",

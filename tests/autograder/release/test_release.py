@@ -581,7 +581,7 @@ def test_every_hidden_function_and_region_would_be_found(root):
     for lab in load_labs(root):
         hidden = [lab.hidden_checks.read_text("utf-8"), (lab.folder / "reference.py").read_text("utf-8")]
         pieces = [piece for text in hidden for piece in re.split(r"\n\n\n+", text)[1:]]
-        for name in lab.files[1:]:
+        for name in lab.files.python:
             pieces += solution_regions((lab.folder / name).read_text("utf-8"))
         pieces += [region for cell in lab.notebook.cells for region in solution_regions(cell.source)]
         assert len(pieces) > 20
@@ -656,7 +656,7 @@ def test_released_notebook_raises_not_implemented_and_nothing_else(released):
 
 @pytest.mark.parametrize("released", released_labs(), indirect=True)
 def test_released_tests_raise_not_implemented_and_nothing_else(released):
-    tests = load_lab(released).files[2]
+    tests = load_lab(released).files.tests
     report = released / "report.xml"
     options = [
         "-q",

@@ -23,7 +23,7 @@ def lab(root) -> Lab:
 
 @pytest.fixture(scope="module")
 def sources(lab) -> dict[str, str]:
-    return {name: (lab.folder / name).read_text(encoding="utf-8") for name in lab.files[1:]}
+    return {name: (lab.folder / name).read_text(encoding="utf-8") for name in lab.files.python}
 
 
 def submission(folder: Path, student: str, files: dict[str, str], answers: str = "") -> Submission:
