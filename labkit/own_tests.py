@@ -94,6 +94,8 @@ class OwnTests:
         Steps from line to line that were reported and that no run of the module can make.
     mutation : Mutation or None
         What came of other implementations, where the tests met any.
+    undone : int
+        Failures for a place that is still to be filled in.
     """
 
     passed: int
@@ -103,6 +105,7 @@ class OwnTests:
     failures: dict[str, str]
     impossible_arcs: int = 0
     mutation: Mutation | None = None
+    undone: int = 0
 
     @classmethod
     def of(cls, module: Path, outcome: Mapping[str, Any], threshold: float) -> "OwnTests":
@@ -113,7 +116,8 @@ class OwnTests:
         module : Path
             The module that was tested.
         outcome : mapping
-            ``passed`` (list of str), ``failed`` (dict of str to str), ``arcs`` (list of pairs of lines).
+            ``passed`` (list of str), ``failed`` (dict of str to str), ``arcs`` (list of pairs of lines), ``undone``
+            (list of str: those that failed for a ``NotImplementedError``).
         threshold : float
             The coverage that earns all points.
         """
@@ -121,7 +125,10 @@ class OwnTests:
         arcs = _sized(outcome.get("arcs"), list)
         share = branch_coverage(module, arcs) if passed else 0.0
         impossible = len(impossible_arcs(module, arcs))
-        return cls(len(passed), len(passed) + len(failures), share, threshold, failures, impossible)
+        undone = len(_sized(outcome.get("undone"), list))
+        return cls(
+            len(passed), len(passed) + len(failures), share, threshold, failures, impossible, undone=undone
+        )
 
     @property
     def share(self) -> float:
@@ -134,7 +141,7 @@ class OwnTests:
     @property
     def unfinished(self) -> bool:
         """Whether there is nothing to judge yet."""
-        return not self.total or any(why.startswith("NotImplementedError") for why in self.failures.values())
+        return not self.total or self.undone > 0
 
 
 def describe_own_tests(result: OwnTests) -> str:
@@ -288,7 +295,7 @@ def run_tests(
     Returns
     -------
     dict
-        ``passed``, ``failed`` and ``arcs``, see :meth:`OwnTests.of`.
+        ``passed``, ``failed``, ``undone`` and ``arcs``, see :meth:`OwnTests.of`.
     """
     folder = Path(folder).resolve()
     path = folder / f"{module}.py"
@@ -305,7 +312,8 @@ def run_tests(
             measured.stop()
     data = measured.get_data()
     arcs = [list(arc) for file in data.measured_files() for arc in data.arcs(file) or ()]
-    return {"passed": outcomes.passed, "failed": outcomes.failed, "arcs": sorted(arcs)}
+    what = {"passed": outcomes.passed, "failed": outcomes.failed, "undone": outcomes.undone}
+    return {**what, "arcs": sorted(arcs)}
 
 
 class _Outcomes:
@@ -315,6 +323,13 @@ class _Outcomes:
         self._without = without
         self.passed: list[str] = []
         self.failed: dict[str, str] = {}
+        self.undone: list[str] = []
+
+    def pytest_exception_interact(self, call: pytest.CallInfo, report: pytest.CollectReport) -> None:
+        """Note a test, or a test file, that met a place to fill in."""
+        error = call.excinfo.value
+        if isinstance(error, NotImplementedError) or isinstance(error.__cause__, NotImplementedError):
+            self.undone.append(report.nodeid[:200])
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note a test file that cannot be imported."""

@@ -1,6 +1,7 @@
 """What comes of a check: passed or not, why not, and by how much a figure kept its threshold."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 SLACK = 1.03  # full credit starts 3 % beyond a stated threshold: luck with a seed costs nobody a point
 
@@ -18,6 +19,16 @@ class Margin:
     def passed(self) -> bool:
         """Whether the figure earns full credit, within the slack of 3 %."""
         return self.value <= self.threshold * SLACK if self.at_most else self.value >= self.threshold / SLACK
+
+
+class Failure(StrEnum):
+    """Why a check failed; told by the kind of what was raised, and by no word of the student's."""
+
+    WRONG = "wrong"  # an answer came back, but not the expected one
+    RAISED = "raised"  # the student's code raised
+    UNDONE = "undone"  # a place is still to be filled in
+    STOPPED = "stopped"  # the student's code ran into a limit, or its process ended
+    MALFORMED = "malformed"  # what came back could not be compared
 
 
 @dataclass
@@ -45,6 +56,8 @@ class CheckResult:
     kind : str
         What came back when it failed, in words from a fixed list: no data can be in it, so that it may be
         shown of hidden checks too.
+    reason : Failure or None
+        The same for programs; None where it passed.
     """
 
     question: str
@@ -59,3 +72,4 @@ class CheckResult:
     error: BaseException | None = None
     tried: str = ""
     kind: str = ""
+    reason: Failure | None = None

@@ -18,10 +18,15 @@ from typing import Any
 import pytest
 
 from itemmarket.errors import MarketDataError
-from labkit.results import CheckResult, Margin
+from labkit.results import CheckResult, Failure, Margin
 from labkit.student import Student, StudentError, SubmissionError
 
-STOPPED = "Your code was stopped: it ran into a limit, or its process ended."
+_WORDS_FOR = {
+    Failure.WRONG: "An answer came back, but not the expected one.",
+    Failure.STOPPED: "Your code was stopped: it ran into a limit, or its process ended.",
+    Failure.UNDONE: "Something is not done yet.",
+    Failure.MALFORMED: "What came back has not the expected form.",
+}
 _WORDS = re.compile(r"[A-Za-z]+(?:[ -][A-Za-z]+)*")
 _EXCEPTIONS = {
     name
@@ -207,6 +212,7 @@ class _Recorder:
                 self.problems.append(f"{item.nodeid}: {call.excinfo.typename}: {call.excinfo.value}")
             result.error = call.excinfo.value
             result.message, result.traceback = _explain(call.excinfo.value)
+            result.reason = _reason(call.excinfo.value)
             result.kind = _kind(call.excinfo.value)
         return report
 
@@ -222,6 +228,17 @@ def _explain(error: BaseException) -> tuple[str, str]:
     return f"what came back has not the expected form ({type(error).__name__}: {error})"[:2000], ""
 
 
+def _reason(error: BaseException) -> Failure:
+    """Return why a check failed, by the type of what was raised."""
+    if isinstance(error, StudentError):
+        return Failure.UNDONE if error.is_a(NotImplementedError) else Failure.RAISED
+    if isinstance(error, SubmissionError):
+        return Failure.STOPPED
+    if isinstance(error, AssertionError):
+        return Failure.WRONG
+    return Failure.UNDONE if isinstance(error, NotImplementedError) else Failure.MALFORMED
+
+
 def _kind(error: BaseException) -> str:
     """Return what came back, in words from a fixed list.
 
@@ -232,13 +249,7 @@ def _kind(error: BaseException) -> str:
         names = [name.removeprefix("builtins.") for name in error.mro if name.startswith("builtins.")]
         known = [name for name in names if name in _EXCEPTIONS]
         return f"Your code raised {known[0]}." if known else "Your code raised an error."
-    if isinstance(error, SubmissionError):
-        return STOPPED
-    if isinstance(error, AssertionError):
-        return "An answer came back, but not the expected one."
-    if isinstance(error, NotImplementedError):
-        return "Something is not done yet."
-    return "What came back has not the expected form."
+    return _WORDS_FOR[_reason(error)]
 
 
 def _paragraphs(docstring: str) -> list[str]:

@@ -21,6 +21,7 @@ from labkit.results import CheckResult
 from labkit.runner import CheckFileError, run_checks
 from labkit.student import Student
 
+OUTPUT_CUT = "output-cut"
 AFTER_A_TIME_OUT = 0.25  # the share of their time that the tests of a module that ran into a deadline get
 
 
@@ -59,9 +60,13 @@ def judge(
     began = time.monotonic()
     if submission.missing:
         nothing = [QuestionResult(question, 0.0) for question in lab.questions]
-        notes = [*submission.notes, "Nothing was handed in."]
         return Verdict(
-            submission.student, lab.name, "missing", nothing, notes=notes, flags=list(submission.flags)
+            submission.student,
+            lab.name,
+            "missing",
+            nothing,
+            notes=submission.notes,
+            flags=list(submission.flags),
         )
     cells = submission.arrangement.runnable(lab.notebook) if not submission.corrupt else []
     with RemoteWorkspace(
@@ -85,7 +90,12 @@ def judge(
         for space in workspaces
         for label, ending in space.endings.items()
     ]
-    notes, flags = _remarks(submission, workspaces, cell_errors, endings, lab.limits.output_bytes)
+    for space in workspaces:
+        if space.printed > (most := lab.limits.output_bytes):
+            space.evidence[f"More than {most:,} bytes were printed; the first {most:,} were kept."] = (
+                OUTPUT_CUT
+            )
+    notes, flags = _remarks(submission, workspaces, cell_errors, endings)
     if own_tests and own_tests.failures:
         flags.append("own-tests-fail")
     if own_tests and own_tests.mutation and own_tests.mutation.refused:
@@ -150,17 +160,12 @@ def _remarks(
     workspaces: Sequence[RemoteWorkspace],
     cell_errors: Mapping[str, str],
     endings: Sequence[str],
-    output_bytes: int,
 ) -> tuple[list[str], list[str]]:
     """Return notes, which students read, and flags about the submission and its run."""
     notes, flags = list(submission.notes), list(submission.flags)
     notes += [f"A call was stopped. {ending}." for ending in endings]
     for workspace in workspaces:
-        if workspace.printed > output_bytes:
-            notes.append(
-                f"More than {output_bytes:,} bytes were printed; the first {output_bytes:,} were kept."
-            )
-            flags.append("output-cut")
+        notes += [fact for fact, flag in workspace.evidence.items() if flag == OUTPUT_CUT]
         if workspace.cell_errors:
             flags.append("cell-errors")
     notes += [f"In the notebook, {error}." for error in cell_errors.values()]

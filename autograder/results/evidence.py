@@ -32,7 +32,6 @@ def observed(verdict: Verdict, groups: Iterable["Group"] = ()) -> list[Evidence]
         Groups of similar submissions of the class.
     """
     found = list(verdict.evidence)
-    found += [Evidence("output-cut", note) for note in verdict.notes if "bytes were printed" in note]
     for group in groups:
         if verdict.student in group.facts:
             found.append(Evidence(similarity_flag(group, verdict.student), group.facts[verdict.student]))

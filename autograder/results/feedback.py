@@ -15,8 +15,7 @@ from autograder.results.explain import came_back
 from autograder.results.render import environment
 from itemmarket.atomic import write_text
 from labkit.own_tests import describe_own_tests
-from labkit.results import Margin
-from labkit.runner import STOPPED
+from labkit.results import Failure, Margin
 
 STEPS = 3  # more at once are no plan
 STATUS_WORDS = {
@@ -102,7 +101,7 @@ def feedback_page(lab: Lab, verdict: Verdict) -> str:
             complete=[section for section in sections if section.lost <= 0],
             steps=sorted(still_open, key=lambda section: -section.lost)[:STEPS],
             margins=[(margin, *_scale(margin)) for margin in verdict.margins],
-            notes=[note for note in verdict.notes if note not in STATUS_WORDS["missing"]],
+            notes=verdict.notes,
             sections=sections if verdict.status != "missing" else [],
         )
     )
@@ -119,18 +118,16 @@ def _remarks(result: QuestionResult, verdict: Verdict, told: set[tuple[str, ...]
             tried="Your tests were run on your own module under branch coverage, and on others if there are any.",
             answer=(first, *lines),
         )
-    causes: set[str] = set()
+    causes: set[Failure | None] = set()
     for check in result.checks:
-        stopped = check.kind == STOPPED
-        undone = "NotImplementedError" in f"{check.kind} {check.message}"
-        cause = "" if check.passed else "stopped" if stopped else "undone" if undone else ""
+        cause = check.reason if check.reason in (Failure.STOPPED, Failure.UNDONE) else None
         answer = tuple(came_back(check)) if not check.passed else ()
         if answer and answer in told and len(answer) > 1:
             answer = (answer[0], "(as above)")
         told.add(answer)
-        hint = STOPPED_HINT if stopped else check.hint
+        hint = STOPPED_HINT if check.reason is Failure.STOPPED else check.hint
         yield Remark(check.title, check.passed, check.tried, hint, check.visible, answer, cause in causes)
-        causes |= {cause} - {""}
+        causes |= {cause} - {None}
 
 
 def _scale(margin: Margin) -> tuple[float, float]:

@@ -33,6 +33,6 @@ def test_the_solved_notebook_runs_within_its_budget(root, tmp_path, monkeypatch,
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content.encode() if isinstance(content, str) else content)
     before = cpu_seconds_of_children()
-    code = execute(folder / lab.files[0], tmp_path / "executed.ipynb")
+    code = execute(folder / lab.files.notebook, tmp_path / "executed.ipynb")
     assert code == 0, capsys.readouterr().err
     assert cpu_seconds_of_children() - before < BUDGET_SECONDS

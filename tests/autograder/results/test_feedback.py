@@ -14,11 +14,12 @@ from autograder.intake.submission import find_submissions, read_submission
 from autograder.judging.judge import judge
 from autograder.judging.verdict import Evidence, Verdict
 from autograder.labs.definition import Lab, load_lab
+from autograder.results import feedback
+from autograder.results.evidence import observed
 from autograder.results.explain import explanation
 from autograder.results.feedback import STOPPED_HINT, feedback_page, write_feedback
 from autograder.sandbox.choose import launcher, resolve
-from labkit.results import Margin
-from labkit.runner import STOPPED
+from labkit.results import Failure, Margin
 from tests.conftest import ROOT
 from tests.labs.handing_in import hand_in, hand_in_stub, slope_lab
 from tests.pages import DESK, PHONE, chromium, look, overflow
@@ -242,7 +243,26 @@ def test_every_check_says_what_it_tried(root, folder):
 
 def test_the_kind_of_a_stop_is_one_sentence(verdicts):
     checks = [check for result in verdicts["loop & co"].questions for check in result.checks]
-    assert {check.kind for check in checks if not check.passed} == {STOPPED}
+    assert {check.kind for check in checks if not check.passed} == {
+        "Your code was stopped: it ran into a limit, or its process ended."
+    }
+    assert {check.reason for check in checks if not check.passed} == {Failure.STOPPED}
+
+
+def test_no_word_of_a_student_decides_what_is_told(tmp_path):
+    """Who writes what the grader says of others gets neither their flags nor their shorter page."""
+    words = "NotImplementedError: 9,000 bytes were printed; it ran into a limit"
+    folder = hand_in(tmp_path, "eve", replace={PREDICT: f"        raise ValueError({words!r})\n"})
+    verdict = judge(LAB, read_submission(LAB, "eve", folder))
+    failed = [check for result in verdict.questions for check in result.checks if not check.passed]
+    assert failed and {check.reason for check in failed} <= {Failure.RAISED, Failure.WRONG}
+    assert not {"output-cut", "time-out"} & {*verdict.flags, *(item.flag for item in observed(verdict))}
+    assert not any(remark.brief for remark in remarks(verdict))
+
+
+def remarks(verdict):
+    told: set[tuple[str, ...]] = set()
+    return [remark for result in verdict.questions for remark in feedback._remarks(result, verdict, told)]
 
 
 # ---------------------------------------------------------------- in a browser

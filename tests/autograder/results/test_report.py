@@ -64,8 +64,11 @@ def a_class() -> list[Verdict]:
         evidence=[
             Evidence("escape-attempt", "opened '/etc/<passwd>'"),
             Evidence("time-out", "fit: no answer within 2 s"),
+            Evidence("output-cut", "9,000 bytes were printed; the first 20 were kept."),
         ],
-        notes=["9,000 bytes were printed; the first 20 were kept."],
+        notes=[
+            "In the notebook, cell 3 raised ValueError: 9,000 bytes were printed."
+        ],  # the student's own words
     )
     mutation = Mutation(3, 1, ["test_line"], 12, 12, 9, ["forgot the intercept"], 0.8)
     verdicts[0] = replace(verdicts[0], own_tests=OwnTests(2, 2, 1.0, 0.8, {}, 0, mutation))
