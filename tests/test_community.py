@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import course
 from autograder.release.links import with_links
 from itemmarket.data.catalogue_build import VERSION
 
@@ -72,6 +73,14 @@ def test_the_notice_names_what_comes_from_others(root: Path) -> None:
         assert (root / path).exists(), path
     model = root / "solutions/lab3_rarity/artefact/manifest.json"
     assert "weights" in json.dumps(json.loads(model.read_text(encoding="utf-8")))
+
+
+def test_commands_for_contributors_exist(root: Path) -> None:
+    commands = re.findall(r"^python3 course\.py (.+)$", read(root, "CONTRIBUTING.md"), re.MULTILINE)
+    assert len(commands) > 3
+    for verb, *arguments in map(shlex.split, commands):
+        assert verb in course.VERBS
+        assert all((root / path).exists() for path in arguments if "/" in path), arguments
 
 
 # ---------------------------------------------------------------- hooks before a commit
