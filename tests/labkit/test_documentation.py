@@ -47,6 +47,13 @@ def test_a_stub_is_not_done_yet():
         numpydoc_errors('"""M."""\n\n\ndef double(x):\n    raise NotImplementedError()\n')
 
 
+@pytest.mark.parametrize(
+    "last", ["return 'NotImplementedError'", "raise RuntimeError('NotImplementedError')"]
+)
+def test_a_function_that_only_names_the_exception_is_no_stub(last):
+    assert numpydoc_errors(f'"""M."""\n\n\ndef double(x):\n    {last}\n')
+
+
 DECORATOR = (
     GOOD
     + """

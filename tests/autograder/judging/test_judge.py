@@ -11,6 +11,7 @@ import pytest
 from autograder.intake.submission import read_submission
 from autograder.judging.judge import judge
 from autograder.labs.definition import load_lab
+from autograder.results.evidence import observed
 from autograder.results.explain import explanation, graded_notebook, summary
 from labkit.results import Margin
 from labkit.runner import CheckFileError
@@ -209,6 +210,17 @@ def test_a_flood_of_output_is_cut_and_costs_nothing(tmp_path):
     )
     assert scores(verdict) == FULL
     assert "output-cut" in verdict.flags and len(verdict.log) <= LAB.limits.output_bytes
+    assert [item.flag for item in verdict.evidence] == ["output-cut"]
+    assert verdict.evidence[0].fact in verdict.notes
+
+
+def test_words_of_a_student_are_no_flag(tmp_path):
+    def boast(notebook) -> None:
+        notebook.cells.insert(4, code("raise ValueError('9,000 bytes were printed')"))
+
+    verdict = verdict_on(hand_in(tmp_path, "sly", edit=boast))
+    assert any("9,000 bytes were printed" in note for note in verdict.notes)
+    assert "output-cut" not in [*verdict.flags, *(item.flag for item in observed(verdict))]
 
 
 def test_tricks_with_objects_earn_nothing(tmp_path):

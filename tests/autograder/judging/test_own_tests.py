@@ -16,7 +16,7 @@ from autograder.labs.definition import LabError, load_lab
 from autograder.labs.planted_bugs import Mutant
 from autograder.results.explain import summary
 from autograder.sandbox.choose import launcher, resolve
-from labkit.own_tests import Mutation, describe_own_tests, impossible_arcs, run_tests
+from labkit.own_tests import Mutation, OwnTests, describe_own_tests, impossible_arcs, run_tests
 from tests.labs.handing_in import FOLDER, hand_in, slope_lab
 
 LAB = slope_lab()
@@ -334,6 +334,40 @@ def test_honest_coverage_holds_no_impossible_step(tmp_path, monkeypatch):
     assert impossible_arcs(tmp_path / "odd.py", outcome["arcs"]) == []
     wrong = [[200, 201], [3, 12], [12, 25], ["a", 1], 7]
     assert len(impossible_arcs(tmp_path / "odd.py", outcome["arcs"] + wrong)) == len(wrong)
+
+
+UNDONE_TESTS = """
+import pytest
+@pytest.fixture
+def later(): raise NotImplementedError
+def test_undone(): raise NotImplementedError("here")
+def test_its_fixture(later): pass
+def test_sly(): raise RuntimeError("NotImplementedError")
+def test_done(): pass
+"""
+IMPOSTOR = "class NotImplementedError(Exception): pass"
+
+
+@pytest.mark.parametrize(
+    ("tests", "undone"),
+    [
+        (UNDONE_TESTS, ["test_undone", "test_its_fixture"]),
+        (UNDONE_TESTS + IMPOSTOR, []),
+        ("raise NotImplementedError", ["test_later.py"]),
+        ("raise RuntimeError('NotImplementedError')", []),
+    ],
+    ids=["undone", "of the same name", "a file", "a file's words"],
+)
+def test_the_type_of_an_exception_says_what_is_undone(tmp_path, monkeypatch, tests, undone):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "later.py").write_text("ONE = 1\n")
+    (tmp_path / "test_later.py").write_text(f"import later\n{tests}")
+    outcome = run_tests(tmp_path, "later")
+    for name in ("later", "test_later"):
+        sys.modules.pop(name, None)
+    assert [name.removeprefix("test_later.py::") for name in outcome["undone"]] == undone
+    assert OwnTests.of(tmp_path / "later.py", outcome, 0.8).unfinished == bool(undone)
 
 
 def mutation(reached: int, killed: int, planted: int = 20, refused: int = 0) -> Mutation:

@@ -22,6 +22,7 @@ from autograder.judging.judge import judge
 from autograder.judging.verdict import Judged
 from autograder.running.digests import Sources
 from autograder.running.store import Store, depends_on, read_judged, write_judged
+from labkit.results import Failure
 from tests.conftest import ROOT
 from tests.labs.handing_in import FOLDER, hand_in, hand_in_stub, slope_lab, without_bugs
 
@@ -203,12 +204,15 @@ def test_a_verdict_holds_for_its_submission_lab_secret_and_isolation(submitted, 
     assert len(set(digests)) == 5
 
 
-@pytest.mark.parametrize("student", ["ada", "fay", "nil"])
+@pytest.mark.parametrize("student", ["ada", "bob", "fay", "nil"])
 def test_a_verdict_survives_the_disk(submitted, tmp_path, student):
     submission = read_submission(LAB, student, submitted / student / LAB.name)
     judged = Judged(judge(LAB, submission), submission.arrangement)
     text = write_judged(judged)
     assert read_judged(text, LAB) == judged
+    checks = [check for result in read_judged(text, LAB).verdict.questions for check in result.checks]
+    why = {"bob": Failure.UNDONE, "fay": Failure.STOPPED}.get(student)
+    assert all(check.passed or check.reason is why for check in checks)  # the enum itself, and no text
     store = Store(tmp_path, LAB)
     store.write(student, "digest", text)
     assert store.read(student, "digest") == judged
