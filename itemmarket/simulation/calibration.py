@@ -8,6 +8,26 @@ deviation that is left a day later (an AR(1) coefficient). ``data/market.md`` te
 from dataclasses import dataclass
 from typing import NamedTuple
 
+# The venue.
+LOWEST_PRICE = 0.03
+"""USD: one cent to the seller and one to each of two fees. The real market knows no lower price."""
+
+CENT = 0.01
+"""USD: every trade is at whole cents."""
+
+DECIMALS = 3
+"""Decimals of a day's mean, as in the real archive."""
+
+# Arithmetic: how much is drawn. No fact of the market answers to these.
+SHORTEST = 30
+"""Days that a simulated market has at least."""
+
+DRAWS_PER_ITEM, DRAWS_BEYOND = 4, 1000
+"""Kinds drawn for each listing that is wanted, and beyond: draws of a kind that is used up are lost."""
+
+FEW, MOST_OF_FEW = 30.0, 80
+"""Expected units up to which a count is drawn exactly, and a count that is then practically never reached."""
+
 
 class Kind(NamedTuple):
     """What items of one kind cost and how many are sold."""
@@ -89,22 +109,43 @@ EVENTS = (
 )
 """Sizes and recoveries are those of the real market's median return around its largest days."""
 
+EVENT_DAYS = 365
+"""Days of the year on which an event without a date of its own may begin."""
+
+EVENT_CERTAIN, EVENT_RANDOM = 1 / 3, 2 / 3
+"""Shares of an event's shock that are the same every time, and that vary (exponentially) around their mean."""
+
+EVENT_ONSET = (0.75, 0.25)
+"""Shares of the shock on the first day and on the second."""
+
+EVENT_LULL = 3
+"""The recovery begins after this part (a third) of an event's days."""
+
 
 @dataclass(frozen=True)
 class Calibration:
     """Parameters of the dynamics, the same for every kind; items differ by draws around them."""
 
+    # What depends on the price stops doing so below the lowest prices, where all items are alike.
+    cheap: float = -3.5  # log price
+
     # Births. The facts are of whole histories, first weeks included: most items are born in the table.
     born_inside: float = 0.8  # share of designs first listed inside the simulated days
     born_until: float = 0.75  # ... on any day of this first part of them
+    born_before: float = 100.0  # days: the other designs are at least so old on the first day ...
+    born_before_most: float = 2000.0  # ... and at most so many days older than that
     launch: float = 1.55  # price on the first day over the level, for one dollar; real median 1.5
     launch_sd: float = 0.9
+    launch_least: float = -0.5  # no launch is further below the level, ...
+    launch_most: float = 4.5  # ... or further above it
     launch_common: float = (
         0.85  # share of its variance, and all of its pace, shared by the copies of a design
     )
     launch_by_price: float = -0.35  # per log price below one dollar: cheap items fall furthest
-    launch_hype: float = 0.25  # share of it that is gone within days (time constant 2 days)
+    launch_hype: float = 0.25  # share of it that is gone within days
+    launch_hype_days: float = 2.0  # time constant of that
     launch_days: float = 45.0  # time constant of the rest
+    launch_days_sd: float = 0.4  # between designs, log
     launch_noise: float = 1.35  # log volatility on the first day: kurtosis and acf7 of |r|
     launch_noise_by_price: float = -0.45  # its relative change per log price below one dollar
     launch_noise_trade: float = 0.85  # share of it in the noise of trades; all of it is in the value
@@ -151,7 +192,8 @@ class Calibration:
     overpaid_rate_sd: float = 1.85  # between items, log
     overpaid_scarce: float = 0.10  # USD below which an item attracts fewer ...
     overpaid_power: float = 1.4  # ... as this power of its value
-    overpaid: float = 0.8  # median log USD paid, for a one-dollar item sold 80 times a day
+    overpaid: float = 0.8  # median log USD paid, for a one-dollar item of this volume:
+    overpaid_volume: float = 4.4  # sold 80 times a day
     overpaid_sd: float = 2.0
     overpaid_by_volume: float = 0.3  # per log volume
     overpaid_by_price: float = 0.3  # per log price above one dollar
@@ -160,20 +202,28 @@ class Calibration:
     # Volumes. Medians by band come from `KINDS`; here their movement, seen in log volume over 60 days.
     weekday: tuple[float, ...] = (-0.0527, -0.0823, 0.0042, -0.0104, 0.0177, 0.0710, 0.0495)
     volume_slow_sd: float = 0.42
+    volume_slow_spread: float = 0.5  # between items, log of it
     volume_slow_keeps: float = 0.998
     volume_fast_sd: float = 0.05
     volume_fast_keeps: float = 0.5
     volume_white_sd: float = 0.05  # at one dollar, beyond the counting noise
     volume_white_by_price: float = -0.45  # per log price: cheap items' volumes are the noisiest
-    volume_white_thin: float = 0.2  # more for listings that sell little
+    volume_white_dear: float = 2.0  # log price from which they get no calmer
+    volume_white_thin: float = 0.2  # more for listings that sell little ...
+    volume_white_thin_volume: float = 1.5  # ... a third of it for those with this volume
     volume_white_tail: float = 5.0
     volume_spread: float = 0.55  # between items, log of all the sd above
     volume_market_sd: float = 0.06
+    volume_market_spread: float = 0.4  # between items, log of it
     volume_market_keeps: float = 0.55
     volume_era_sd: float = 0.1  # the whole market's slow rise and fall
     volume_era_keeps: float = 0.995
     burst_rate: float = 0.008  # a day, the median item
+    burst_rate_sd: float = 1.0  # between items, log
     burst: float = 0.5  # mean
     burst_keeps: float = 0.5
     burst_price: float = 0.01  # price change per burst, either way
-    volume_by_change: float = 0.045  # extra volume per sd of the day's change
+    volume_by_change: float = 0.045  # extra volume per sd of the day's change ...
+    volume_usual_change: float = 0.8  # ... beyond its usual size, about the mean of a normal one ...
+    volume_most_change: float = 6.0  # ... up to this
+    volume_most: float = 13.0  # of any listing on any day

@@ -9,9 +9,6 @@ from itemmarket.errors import MarketDataError
 from itemmarket.market.catalogue import market_names
 from itemmarket.simulation import calibration as cal
 
-LOWEST_PRICE = 0.03
-"""USD: one cent to the seller and one to each of two fees. The real market knows no lower price."""
-
 
 class Streams:
     """Random numbers by name: each quantity has a stream of its own.
@@ -102,7 +99,7 @@ def draw_listings(n_items: int, seed: int, catalogue: pd.DataFrame | None = None
         ratio, ratio_sd, volume = np.array([variant or (1.0, 0.0, 0.0) for variant in variants]).T
         level += np.log(ratio) + ratio_sd * streams.normal(f"{name} ratio", n_items)
         liquidity += volume
-    liquidity += cal.VOLUME_BY_PRICE * np.maximum(level, np.log(LOWEST_PRICE))
+    liquidity += cal.VOLUME_BY_PRICE * np.maximum(level, np.log(cal.LOWEST_PRICE))
     liquidity += np.array([kind.volume_sd for kind in kinds]) * streams.normal("liquidity", n_items)
     return listings.assign(level=level, liquidity=liquidity)
 
@@ -119,7 +116,8 @@ def _choose(names: pd.DataFrame, n_items: int, streams: Streams) -> list[int]:
     kind = names["kind"].astype(str).to_numpy(object)[order]
     queues = {name: iter(order[kind == name].tolist()) for name in cal.KINDS if (kind == name).any()}
     share = np.array([cal.KINDS[name].share for name in queues])
-    drawn = streams("kinds").choice(len(queues), size=4 * n_items + 1000, p=share / share.sum())
+    draws = cal.DRAWS_PER_ITEM * n_items + cal.DRAWS_BEYOND
+    drawn = streams("kinds").choice(len(queues), size=draws, p=share / share.sum())
     kinds = list(queues)
     chosen: list[int] = []
     for code in drawn:

@@ -19,18 +19,12 @@ from scipy.special import ndtri
 from itemmarket.atomic import write_parquet
 from itemmarket.errors import MarketDataError
 from itemmarket.paths import data_dir
-from itemmarket.simulation.calibration import EVENTS, Calibration
-from itemmarket.simulation.listings import LOWEST_PRICE, Streams, draw_listings
+from itemmarket.simulation import calibration as cal
+from itemmarket.simulation.calibration import CENT, DECIMALS, LOWEST_PRICE, SHORTEST, Calibration
+from itemmarket.simulation.listings import Streams, draw_listings
 
 BUNDLED = {"n_items": 480, "start": "2022-01-01", "end": "2024-12-31", "seed": 20220101}
 """The market in ``data/market.parquet``: arguments of `simulate_market`."""
-
-SHORTEST = 30
-"""Days that a simulated market has at least."""
-
-_CENT = 0.01
-_MILL = 3  # decimals of a day's mean, as in the real archive
-_FEW = 30.0  # expected units up to which a count is drawn exactly
 
 
 class _Volumes(NamedTuple):
@@ -126,7 +120,7 @@ def _paths(
     age = _ages(listings["family"].to_numpy(), len(dates), streams, p)
     young = np.maximum(age, 0)
     news = _events(listings["kind"].astype(str).to_numpy(object), dates, streams)
-    wild = p.launch_noise * (1 + p.launch_noise_by_price * np.clip(level, -3.5, 0))
+    wild = p.launch_noise * (1 + p.launch_noise_by_price * np.clip(level, p.cheap, 0))
     wild = wild * np.exp(-young / p.launch_noise_days)
     log_vol = p.slow_vol_sd * _ar1(streams.normal("slow volatility", *age.shape), p.slow_vol_keeps)
     log_vol += p.fast_vol_sd * _ar1(streams.normal("fast volatility", *age.shape), p.fast_vol_keeps)
@@ -134,9 +128,10 @@ def _paths(
     volumes = _expected_volumes(listings, dates, young, news[1], streams, p)
     value, surprise = _values(listings, dates, news[0], np.exp(log_vol + wild), volumes.burst, streams, p)
     value += _launch(level, listings["family"].to_numpy(), young, streams, p)
-    log_volume = volumes.expected + p.volume_by_change * np.minimum(surprise - 0.8, 6)
+    surprise = np.minimum(surprise - p.volume_usual_change, p.volume_most_change)
+    log_volume = volumes.expected + p.volume_by_change * surprise
     shock = streams.student("white volume", p.volume_white_tail, *age.shape)
-    volume = _counts(np.exp(np.minimum(log_volume + volumes.white * shock, 13)), streams)
+    volume = _counts(np.exp(np.minimum(log_volume + volumes.white * shock, p.volume_most)), streams)
     volume[age < 0] = 0
     noise_vol = np.exp(p.noise_vol * log_vol + p.launch_noise_trade * wild)
     return _quoted(level, value, log_volume, volume, noise_vol, streams, p), volume
@@ -147,7 +142,7 @@ def _ages(family: np.ndarray, days: int, streams: Streams, p: Calibration) -> np
     families = family.max() + 1
     place = streams("born").random(families)
     inside = np.floor(place / p.born_inside * p.born_until * days)
-    before = -np.floor(100 + 2000 * streams("older").random(families))
+    before = -np.floor(p.born_before + p.born_before_most * streams("older").random(families))
     born = np.where(place < p.born_inside, inside, before)[family]
     return np.arange(days) - born[:, None]
 
@@ -155,21 +150,23 @@ def _ages(family: np.ndarray, days: int, streams: Streams, p: Calibration) -> np
 def _events(kinds: np.ndarray, dates: pd.DatetimeIndex, streams: Streams) -> tuple[np.ndarray, np.ndarray]:
     """Return what the events of the calendar add to log returns and to log volumes, each (items, days)."""
     price, volume = np.zeros((2, len(kinds), len(dates)))
+    first_day, second_day = cal.EVENT_ONSET
     # Events of the years before reach into the first days.
     for year in range(dates[0].year - 1, dates[-1].year + 1):
         rng = streams(f"events of {year}")
-        for event in EVENTS:
+        for event in cal.EVENTS:
             touched = np.isin(kinds, event.kinds) if event.kinds else np.ones(len(kinds), dtype=bool)
             for _ in range(event.yearly):
-                day_of_year, size, crowd = rng.integers(365), rng.exponential(), rng.random()
+                day_of_year, size, crowd = rng.integers(cal.EVENT_DAYS), rng.exponential(), rng.random()
                 first = pd.Timestamp(f"{year}-{event.day or '01-01'}")
                 if event.day is None:
                     first += pd.Timedelta(days=int(day_of_year))
                 since = np.arange(len(dates)) - (first - dates[0]).days
-                shock = event.shock * (1 / 3 + 2 / 3 * size)
-                path = shock * (0.75 * (since == 0) + 0.25 * (since == 1))
-                recovery = (since >= event.days // 3) & (since < event.days)
-                path -= recovery * event.recovered * shock / (event.days - event.days // 3)
+                shock = event.shock * (cal.EVENT_CERTAIN + cal.EVENT_RANDOM * size)
+                path = shock * (first_day * (since == 0) + second_day * (since == 1))
+                lull = event.days // cal.EVENT_LULL
+                recovery = (since >= lull) & (since < event.days)
+                path -= recovery * event.recovered * shock / (event.days - lull)
                 price[touched] += path
                 extra = np.exp(-np.maximum(since, 0) / event.volume_days) * (since >= 0)
                 volume[touched] += event.volume * 2 * crowd * extra
@@ -192,7 +189,7 @@ def _expected_volumes(
         return np.exp(sd * streams.normal(name, items, 1))
 
     spread = between("volume spread", p.volume_spread)
-    burst_rate = p.burst_rate * between("burst rate", 1.0)
+    burst_rate = p.burst_rate * between("burst rate", p.burst_rate_sd)
     burst = streams("burst").random((items, days)) < burst_rate
     burst = burst * p.burst * spread * streams("burst size").exponential(size=(items, days))
     burst = lfilter([1.0], [1.0, -p.burst_keeps], burst, axis=1)
@@ -205,16 +202,17 @@ def _expected_volumes(
         + p.launch_volume_sd
         * streams.normal("launch volume", items, 1)
         * np.exp(-young / p.launch_volume_days)
-        + p.volume_slow_sd * between("slow volume spread", 0.5) * slow
+        + p.volume_slow_sd * between("slow volume spread", p.volume_slow_spread) * slow
         + p.volume_fast_sd * spread * fast
-        + p.volume_market_sd * between("market volume loading", 0.4) * market
+        + p.volume_market_sd * between("market volume loading", p.volume_market_spread) * market
         + p.volume_era_sd * era
         + np.asarray(p.weekday)[dates.day_of_week]
         + news
         + burst
     )
-    white = p.volume_white_sd * np.exp(p.volume_white_by_price * np.clip(level, -3.5, 2))
-    white = spread * white + p.volume_white_thin * np.exp(-np.maximum(liquidity, 0) / 1.5)
+    white = p.volume_white_sd * np.exp(p.volume_white_by_price * np.clip(level, p.cheap, p.volume_white_dear))
+    thin = np.exp(-np.maximum(liquidity, 0) / p.volume_white_thin_volume)
+    white = spread * white + p.volume_white_thin * thin
     return _Volumes(expected, white, burst)
 
 
@@ -256,10 +254,11 @@ def _launch(
     families = family.max() + 1
     height = np.sqrt(p.launch_common) * streams.normal("launch of the design", families, 1)[family]
     height += np.sqrt(1 - p.launch_common) * streams.normal("launch", len(level), 1)
-    height = p.launch + p.launch_by_price * np.clip(level, -3.5, 0) + p.launch_sd * height
-    height = np.clip(height, -0.5, 4.5) + np.maximum(np.log(LOWEST_PRICE) - level, 0)
-    days = p.launch_days * np.exp(0.4 * streams.normal("launch days", families, 1)[family])
-    return height * (p.launch_hype * np.exp(-young / 2) + (1 - p.launch_hype) * np.exp(-young / days))
+    height = p.launch + p.launch_by_price * np.clip(level, p.cheap, 0) + p.launch_sd * height
+    height = np.clip(height, p.launch_least, p.launch_most) + np.maximum(np.log(LOWEST_PRICE) - level, 0)
+    days = p.launch_days * np.exp(p.launch_days_sd * streams.normal("launch days", families, 1)[family])
+    hype = p.launch_hype * np.exp(-young / p.launch_hype_days)
+    return height * (hype + (1 - p.launch_hype) * np.exp(-young / days))
 
 
 def _counts(expected: np.ndarray, streams: Streams) -> np.ndarray:
@@ -274,11 +273,11 @@ def _counts(expected: np.ndarray, streams: Streams) -> np.ndarray:
     counts = np.floor(np.maximum(root, 0) ** 2 + 0.25).astype(
         np.int64
     )  # +1/4: a Poisson's mean, + 1/2 to round
-    few = expected <= _FEW
+    few = expected <= cal.FEW
     mean, below = expected[few], uniform[few]
     chance, drawn = np.exp(-mean), np.zeros(mean.shape, dtype=np.int64)
     total = chance.copy()
-    for count in range(1, 80):
+    for count in range(1, cal.MOST_OF_FEW):
         drawn += below > total
         chance *= mean / count
         total += chance
@@ -311,13 +310,14 @@ def _quoted(
     rate = p.overpaid_rate * np.exp(p.overpaid_rate_sd * streams.normal("overpaid rate", items, 1))
     rate = rate * np.exp(p.overpaid_power * np.minimum(level - np.log(p.overpaid_scarce), 0))
     paid = p.overpaid + p.overpaid_sd * streams.normal("overpaid", items, days)
-    paid += p.overpaid_by_volume * (log_volume - 4.4) + p.overpaid_by_price * np.maximum(level, 0)
-    paid = np.minimum(np.exp(np.minimum(paid, 20)), p.overpaid_most)
+    dear = np.maximum(level, 0)
+    paid += p.overpaid_by_volume * (log_volume - p.overpaid_volume) + p.overpaid_by_price * dear
+    paid = np.minimum(np.exp(paid), p.overpaid_most)
     overpaid = (streams("overpaid trade").random((items, days)) < rate) & (paid > price)
     price = np.where(overpaid, (price * (sold - 1) + paid) / sold, price)
 
-    tick = _CENT / sold  # the mean of n trades at whole cents is a multiple of 1/n cents
-    return np.maximum(np.round(np.round(price / tick) * tick, _MILL), LOWEST_PRICE)
+    tick = CENT / sold  # the mean of n trades at whole cents is a multiple of 1/n cents
+    return np.maximum(np.round(np.round(price / tick) * tick, DECIMALS), LOWEST_PRICE)
 
 
 def _ar1(shocks: np.ndarray, keeps: float) -> np.ndarray:

@@ -1,6 +1,8 @@
 """The simulator keeps its contract: a valid market table, from a seed, quickly, the same everywhere."""
 
+import ast
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,8 +14,9 @@ from scipy import stats
 from itemmarket.errors import MarketDataError
 from itemmarket.market.catalogue import load_catalogue, market_names
 from itemmarket.market.prices import load_prices, validate_prices
-from itemmarket.simulation.calibration import EVENTS, Calibration
-from itemmarket.simulation.listings import LOWEST_PRICE, Streams, draw_listings
+from itemmarket.simulation import listings, simulator
+from itemmarket.simulation.calibration import EVENTS, LOWEST_PRICE, Calibration
+from itemmarket.simulation.listings import Streams, draw_listings
 from itemmarket.simulation.simulator import BUNDLED, _counts, _events, build_market, simulate_market
 
 SPAN = ("2023-01-01", "2023-12-31")
@@ -22,6 +25,33 @@ SPAN = ("2023-01-01", "2023-12-31")
 @pytest.fixture(scope="module")
 def market() -> pd.DataFrame:
     return simulate_market(150, *SPAN, seed=5)
+
+
+STRUCTURE = {
+    0: "nothing, the first, and one dollar on a log scale",
+    1: "the whole, the next, and one unit",
+    2: "halves, squares, and twice a uniform number, which has mean 1; degrees of freedom of a finite variance",
+    0.25: "a Poisson count is its root's square and a quarter, less the half that rounds",
+    1e-300: "the least uniform number: the normal quantile of 0 is infinite",
+}
+"""Numbers that are no parameters, and why: the arithmetic has them, whatever the market is like."""
+
+
+@pytest.mark.parametrize("module", [simulator, listings], ids=lambda module: module.__name__)
+def test_every_parameter_is_in_the_calibration(module):
+    """``data/market.md`` promises it, with unit and fact; only the arguments of the bundled market stand apart."""
+    statements = ast.parse(Path(module.__file__).read_text(encoding="utf-8")).body
+    arguments = [
+        s for s in statements if isinstance(s, ast.Assign) and ast.unparse(s.targets[0]) == "BUNDLED"
+    ]
+    found = [
+        f"line {node.lineno}: {node.value}"
+        for statement in statements
+        if statement not in arguments
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float) and node.value not in STRUCTURE
+    ]
+    assert found == []
 
 
 def test_is_a_market_table(market):
