@@ -12,4 +12,4 @@ import sys
 
 # nbformat imports jsonschema, which imports this package if it can: it compiles a grammar of IRIs, which no
 # notebook holds, and costs every process two seconds.
-sys.modules.setdefault("rfc3987_syntax", None)
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None: there is none

@@ -99,7 +99,7 @@ def check(question: str, folder: str | os.PathLike[str] = ".") -> None:
     for result in results:
         if not result.passed:
             print(f"FAIL {result.title}\n     {result.message}\n     Hint: {result.hint}")
-            raise _first_cause(result.error)
+            raise _first_cause(result.error or AssertionError(result.message))
 
 
 def _first_cause(error: BaseException) -> BaseException:

@@ -325,9 +325,9 @@ class _Outcomes:
         self.failed: dict[str, str] = {}
         self.undone: list[str] = []
 
-    def pytest_exception_interact(self, call: pytest.CallInfo, report: pytest.CollectReport) -> None:
+    def pytest_exception_interact(self, call: pytest.CallInfo[Any], report: pytest.CollectReport) -> None:
         """Note a test, or a test file, that met a place to fill in."""
-        error = call.excinfo.value
+        error = call.excinfo.value if call.excinfo else AssertionError()
         if isinstance(error, NotImplementedError) or isinstance(error.__cause__, NotImplementedError):
             self.undone.append(report.nodeid[:200])
 
@@ -343,10 +343,10 @@ class _Outcomes:
         items[:] = [item for item in items if _name(item) not in self._without]
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo) -> Any:
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
         """Note one test."""
         report, name = (yield), _name(item)
-        if report.failed:
+        if report.failed and call.excinfo is not None:
             self.failed[name] = f"{call.excinfo.type.__name__}: {call.excinfo.value}"
             self.passed = [passed for passed in self.passed if passed != name]
         elif call.when == "call" and report.passed:
@@ -359,7 +359,7 @@ def _name(item: pytest.Item) -> str:
     return item.nodeid.partition("::")[2][:200]
 
 
-def _sized(value: Any, kind: type) -> Any:
+def _sized(value: Any, kind: type[list[Any]] | type[dict[Any, Any]]) -> Any:
     """Return a reported collection when it is of the right kind and not absurdly large."""
     return value if isinstance(value, kind) and len(value) <= 200_000 else kind()
 

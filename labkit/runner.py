@@ -11,7 +11,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,7 @@ class _Recorder:
         self._student, self._lab, self._visible, self._question = student, lab, visible, question
         self._current: CheckResult | None = None
         self._lives = student.lives if student else 0
-        self._made: list[tuple[pytest.FixtureDef, pytest.FixtureRequest]] = []
+        self._made: list[tuple[pytest.FixtureDef[Any], pytest.FixtureRequest]] = []
         self.results: dict[str, CheckResult] = {}
         self.problems: list[str] = []
 
@@ -129,6 +129,8 @@ class _Recorder:
             name: str, value: float, at_most: float | None = None, at_least: float | None = None
         ) -> None:
             threshold = at_least if at_most is None else at_most
+            if threshold is None or self._current is None:
+                raise TypeError("margin needs at_most or at_least, and a check that runs")
             figure = Margin(name, float(value), float(threshold), at_most is not None)
             self._current.margins.append(figure)
             word = "at most" if figure.at_most else "at least"
@@ -157,10 +159,11 @@ class _Recorder:
         """Keep the checks of the wanted question."""
         for item in items:
             mark = item.get_closest_marker("question")
-            if mark is None or not mark.args or not (item.function.__doc__ or "").strip():
+            text = item.function.__doc__ if isinstance(item, pytest.Function) else ""
+            if mark is None or not mark.args or not (text or "").strip():
                 self.problems.append(f"{item.nodeid} has no mark question(name) or no docstring")
                 continue
-            title, tried, *_ = [*_paragraphs(item.function.__doc__), ""]
+            title, tried, *_ = [*_paragraphs(text), ""]
             visible = self._visible[item.path.resolve()]
             variant = item.callspec.id if hasattr(item, "callspec") else ""
             if variant and (visible or _WORDS.fullmatch(variant)):  # pytest makes ids of values: hidden data
@@ -179,8 +182,8 @@ class _Recorder:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(
-        self, fixturedef: pytest.FixtureDef, request: pytest.FixtureRequest
-    ) -> Iterator[None]:
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Generator[None, Any, Any]:
         """Remember the lab's fixtures that worked, such as a fitted model: they may hold the student's objects."""
         value = yield
         if fixturedef.argname not in ("student", "lab", "margin"):
@@ -199,21 +202,22 @@ class _Recorder:
             self._made.clear()
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Keep the verdict; a check passes when its call did, a skipped one does not count."""
         report = yield
-        result = self.results.get(item.nodeid)
         if report.skipped:
             self.results.pop(item.nodeid, None)
         elif call.when == "call" and report.passed:
-            result.passed = True
-        elif call.when != "teardown" and report.failed:
-            if isinstance(call.excinfo.value, _GRADERS_FAULT):
-                self.problems.append(f"{item.nodeid}: {call.excinfo.typename}: {call.excinfo.value}")
-            result.error = call.excinfo.value
-            result.message, result.traceback = _explain(call.excinfo.value)
-            result.reason = _reason(call.excinfo.value)
-            result.kind = _kind(call.excinfo.value)
+            self.results[item.nodeid].passed = True
+        elif call.when != "teardown" and report.failed and call.excinfo is not None:
+            result, error = self.results[item.nodeid], call.excinfo.value
+            if isinstance(error, _GRADERS_FAULT):
+                self.problems.append(f"{item.nodeid}: {type(error).__name__}: {error}")
+            result.error = error
+            result.message, result.traceback = _explain(error)
+            result.reason, result.kind = _reason(error), _kind(error)
         return report
 
 

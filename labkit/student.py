@@ -77,7 +77,7 @@ class Handle:
         """Tell whether both are the same object of the submission."""
         return isinstance(other, Handle) and _ask(self._endpoint, "same", self._path, one=self, other=other)
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # as Python does it for what can be compared
 
     def __repr__(self) -> str:
         """Say how a check came by the object."""

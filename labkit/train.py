@@ -118,6 +118,7 @@ def imported(path: str) -> Callable[..., Any]:
 def load_module(path: Path) -> ModuleType:
     """Import a file by its path."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None  # it ends in .py
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # where dataclasses look for their own module
     spec.loader.exec_module(module)

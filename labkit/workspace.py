@@ -174,6 +174,7 @@ class Workspace:
         if self.folder not in sys.path:
             sys.path.insert(0, self.folder)
         spec = importlib.util.spec_from_file_location(self.module, path)
+        assert spec is not None  # it ends in .py
         loaded = importlib.util.module_from_spec(spec)
         sys.modules[self.module] = loaded
         try:

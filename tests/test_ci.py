@@ -45,6 +45,12 @@ def test_style(root: Path, arguments: list[str]) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_types(root: Path) -> None:
+    """mypy is strict about the packages; pyproject.toml says where it cannot be, and why."""
+    result = run(root, "mypy")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_derived_files_are_up_to_date(root: Path) -> None:
     result = subprocess.run(
         [sys.executable, str(root / "course.py"), "release", "--check"],

@@ -93,7 +93,7 @@ def arrange(instructor: NotebookNode, submitted: NotebookNode) -> Arrangement:
                 seen.append(found)
                 anchor = found
             kind = role(known[found]) if found is not None else "text"
-            if kind in ("solution", "code"):
+            if found is not None and kind in ("solution", "code"):
                 arrangement.answers[found].append(source)
             elif kind == "text":
                 if is_code and source.strip() and _text(source) not in locked_texts:

@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from traitlets.config import Config
 
@@ -151,7 +151,7 @@ def _plugin(named_regexp: str, suffixes: Iterable[str]) -> "FileNameCollectorPlu
 class _Reader:
     """Reads the directory of an archive, and of archives in it; extracts nothing but students' archives."""
 
-    def __init__(self, lab: Lab, plugins: list, folder: Path, tell: Callable[[str], object]) -> None:
+    def __init__(self, lab: Lab, plugins: list[Any], folder: Path, tell: Callable[[str], object]) -> None:
         self._lab, self._plugins, self._folder, self._tell = lab, plugins, folder, tell
         self._known = {name.casefold(): name for name in lab.files}
         self._inner: list[zipfile.ZipFile] = []

@@ -78,7 +78,8 @@ def judge(
         cell_errors, told = dict(workspace.cell_errors), set(workspace.endings)
         if hidden and lab.hidden_checks:
             checks += _run_checks(lab.hidden_checks, False, student, lab)
-    own_tests, tests_workspace, timings = None, None, {}
+    own_tests, tests_workspace = None, None
+    timings: dict[str, float] = {}
     if _has_own_tests(lab, submission):
         patience = AFTER_A_TIME_OUT if workspace.timed_out else 1.0
         own_tests, tests_workspace, timings = judge_own_tests(

@@ -90,7 +90,7 @@ class RemoteWorkspace:
         self.slowest_call_cpu = 0.0
         self._files, self._cells, self._limits, self._launch = files, cells, limits, launch
         self._temporary = None if launch.folder else tempfile.mkdtemp(prefix="submission-")
-        self.folder = launch.folder or str(Path(self._temporary).resolve())
+        self.folder = launch.folder or str(Path(self._temporary or ".").resolve())
         self._spec = WorkerSpec(
             self.folder,
             module,
@@ -194,13 +194,13 @@ class RemoteWorkspace:
         wall_seconds = min(max(self._limits.call_wall_seconds, cpu_seconds), seconds_left)
         if wall_seconds <= 0:
             raise TimedOut(f"the {self._limits.submission_seconds:g} s of this submission are used up")
-        self._start()
+        worker = self._start()
         began = time.monotonic()
         try:
-            answer = self._worker.request(operation, arguments, cpu_seconds, wall_seconds)
-            self.slowest_call_cpu = max(self.slowest_call_cpu, self._worker.cpu_seconds)
+            answer = worker.request(operation, arguments, cpu_seconds, wall_seconds)
+            self.slowest_call_cpu = max(self.slowest_call_cpu, worker.cpu_seconds)
         except WorkerDied as error:
-            if not self._worker.alive:
+            if not worker.alive:
                 self._stop()
                 self.lives += 1
             if isinstance(error, TimedOut):
@@ -212,8 +212,8 @@ class RemoteWorkspace:
             raise
         finally:
             self.seconds += time.monotonic() - began
-        if (error := answer.get("error")) is not None:
-            raise StudentError(label, self._without_folder(error))
+        if (raised := answer.get("error")) is not None:
+            raise StudentError(label, self._without_folder(raised))
         return answer.get("value")
 
     def _alive(self, reference: Reference) -> Reference:
@@ -233,12 +233,13 @@ class RemoteWorkspace:
         error = error if isinstance(error, dict) else {}
         return replace(error, str, lambda text: text.replace(self.folder, "."))
 
-    def _start(self) -> None:
-        """Start a worker unless there is one."""
+    def _start(self) -> WorkerProcess:
+        """Return the worker, started unless there is one."""
         if self._worker is None:
             self._module_loaded = self._notebook_ran = False
             self._worker = WorkerProcess(self._spec, self._launch, self._limits.output_bytes)
             self._worker.hand_over({f"{self.folder}/{name}": path for name, path in self._files.items()})
+        return self._worker
 
     def _stop(self) -> None:
         """End the worker, if there is one, and keep what it printed."""

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from nbformat import NotebookNode
 
@@ -58,12 +58,12 @@ def read_config(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise LabError(f"{path}: {error}") from error
     config = {"thresholds": {}, "feedback": {}, "train": {}} | config
-    tables = dict.fromkeys(("limits", "thresholds", "feedback", "train"), dict)
-    types = {"title": str, "module": str, "class": str, **tables}
+    tables: dict[str, type] = dict.fromkeys(("limits", "thresholds", "feedback", "train"), dict)
+    types: dict[str, type] = {"title": str, "module": str, "class": str, **tables}
     _complete(config, types, f"{path}")
     defaults = {item.name: item.default for item in fields(Limits) if item.default is not MISSING}
     config["limits"] = defaults | config["limits"]
-    _complete(config["limits"], {item.name: item.type for item in fields(Limits)}, f"{path}: [limits]")
+    _complete(config["limits"], get_type_hints(Limits), f"{path}: [limits]")
     _complete(config["thresholds"], dict.fromkeys(config["thresholds"], float), f"{path}: [thresholds]")
     for question, words in config["feedback"].items():
         where = f"{path}: [feedback] {question}"
@@ -168,12 +168,13 @@ def read_checked(path: Path) -> set[str]:
         if len(marks) != 1:
             raise LabError(f'{where} needs one @pytest.mark.question("NAME", hint="…")')
         arguments = marks[0].args
-        if len(arguments) != 1 or not isinstance(getattr(arguments[0], "value", None), str):
+        question = arguments[0] if len(arguments) == 1 else None
+        if not isinstance(question, ast.Constant) or not isinstance(question.value, str):
             raise LabError(f"{where}: pytest.mark.question takes the question's name as a literal")
         require_known((key.arg or "**" for key in marks[0].keywords), ("hint", "weight"), where)
         if ast.get_docstring(node) is None:
             raise LabError(
                 f"{where} needs a docstring: its first paragraph is what feedback expects, a second what was tried"
             )
-        named.add(arguments[0].value)
+        named.add(question.value)
     return named

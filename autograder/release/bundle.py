@@ -43,7 +43,7 @@ ENGINE = {
 SOURCES = (
     *("course.py", "course_environment.py", "requirements.txt", "constraints.txt", "pyproject.toml"),
     *(".gitignore", ".gitattributes"),
-    *("LICENSE*", "NOTICE", "itemmarket/**/*.py", "labkit/*.py"),
+    *("LICENSE*", "NOTICE", "itemmarket/**/*.py", "labkit/*.py", "itemmarket/*.pyi", "*/py.typed"),
     *("data/catalogue.*", "data/market.*", "data/checksums.txt"),
     *(Path("autograder", room, f"{name}.py").as_posix() for room, names in ENGINE.items() for name in names),
 )
@@ -151,7 +151,7 @@ def write_bundle(files: Mapping[str, bytes], folder: Path) -> Path:
                 (temporary / name).write_bytes(content)
         return folder
     earlier = _read_manifest(folder)
-    current = {name: (folder / name).read_bytes() for name in earlier | files if (folder / name).is_file()}
+    current = {name: (folder / name).read_bytes() for name in {*earlier, *files} if (folder / name).is_file()}
     for name, content in current.items():
         if content != files.get(name) and sha256(content).hexdigest() != earlier.get(name):
             raise BundleError(

@@ -48,6 +48,7 @@ def example_class(root: Path, released: dict[str, bytes]) -> dict[str, bytes]:
     if not path.is_file():
         return {}
     spec = importlib.util.spec_from_file_location("course_examples", path)
+    assert spec is not None and spec.loader is not None  # it ends in .py
     package = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = package  # where its modules look for each other
     spec.loader.exec_module(package)

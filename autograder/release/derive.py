@@ -127,7 +127,7 @@ def _generate_assignment(root: Path) -> None:
     messages: list[str] = []
     log = logging.Logger("nbgrader", logging.ERROR)  # a private one: nothing is printed
     log.addHandler(handler := logging.Handler())
-    handler.emit = lambda record: messages.append(record.getMessage().partition("Traceback")[0])
+    handler.emit = lambda record: messages.append(record.getMessage().partition("Traceback")[0])  # type: ignore[method-assign]
     config = Config(SaveCells={"enabled": False}, GenerateAssignment={"no_database": True})
     course = CourseDirectory(root=str(root), assignment_id="*", config=config, log=log)
     try:

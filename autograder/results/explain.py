@@ -1,6 +1,7 @@
 """The notebook that an instructor opens in formgrader: the lab's cells, the student's code, the verdicts."""
 
 import copy
+from collections.abc import Callable
 
 import nbformat
 from nbformat import NotebookNode
@@ -18,7 +19,8 @@ def graded_notebook(release: NotebookNode, arrangement: Arrangement, verdict: Ve
 
     Outputs say what feedback says and no more: nbgrader's own feedback shows them to students.
     """
-    new_code = nbformat.v4.new_code_cell
+    new_code: Callable[..., NotebookNode] = nbformat.v4.new_code_cell
+    new_output: Callable[..., NotebookNode] = nbformat.v4.new_output
     results = {result.question.name: result for result in verdict.questions}
     notebook = copy.deepcopy(release)
     cells = [new_code(source) for source in arrangement.added.get(None, [])]
@@ -26,9 +28,7 @@ def graded_notebook(release: NotebookNode, arrangement: Arrangement, verdict: Ve
         if arrangement.answers.get(cell.id):
             cell.source = "\n\n".join(arrangement.answers[cell.id])
         if role(cell) == "grade" and cell.id in results:
-            cell.outputs = [
-                nbformat.v4.new_output("stream", name="stdout", text=summary(results[cell.id], verdict))
-            ]
+            cell.outputs = [new_output("stream", name="stdout", text=summary(results[cell.id], verdict))]
         cells += [cell, *(new_code(source) for source in arrangement.added.get(cell.id, []))]
     for index, cell in enumerate(cells):
         if "nbgrader" not in cell.metadata:

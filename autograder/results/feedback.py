@@ -136,4 +136,5 @@ def _scale(margin: Margin) -> tuple[float, float]:
         1.25 * max((abs(x) for x in (margin.value, margin.threshold) if math.isfinite(x)), default=1) or 1
     )
     value = margin.value if math.isfinite(margin.value) else largest
-    return tuple(round(100 * min(max(x / largest, 0), 1), 1) for x in (value, margin.threshold))
+    one, other = (round(100 * min(max(x / largest, 0), 1), 1) for x in (value, margin.threshold))
+    return one, other

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
-from traitlets.config import Config, PyFileConfigLoader
+from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
 
 from autograder.intake.submission import HandedIn
 from autograder.judging.verdict import Judged, Verdict
@@ -218,7 +219,7 @@ def _silent(messages: list[str]) -> logging.Logger:
     """Return a logger that prints nothing and keeps errors in ``messages``."""
     log = logging.Logger("nbgrader", logging.ERROR)
     handler = logging.Handler()
-    handler.emit = lambda record: messages.append(record.getMessage())
+    handler.emit = lambda record: messages.append(record.getMessage())  # type: ignore[method-assign]
     log.addHandler(handler)
     return log
 

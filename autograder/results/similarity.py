@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.sparse import csgraph
 
@@ -152,11 +153,11 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def _matrix(prints: Sequence[Sequence[int]]) -> sparse.csr_array:
+def _matrix(prints: Sequence[ArrayLike]) -> sparse.csr_array:
     """Return who (row) has which fingerprint (column) as ones in a sparse matrix."""
-    lengths = [len(found) for found in prints]
-    flat = np.concatenate([np.asarray(found, dtype=np.uint64) for found in prints]) if prints else []
-    values, columns = np.unique(np.asarray(flat, dtype=np.uint64), return_inverse=True)
+    lengths = [np.size(found) for found in prints]
+    flat = np.concatenate([np.empty(0, np.uint64), *(np.asarray(found, np.uint64) for found in prints)])
+    values, columns = np.unique(flat, return_inverse=True)
     rows = np.repeat(np.arange(len(prints)), lengths)
     ones = np.ones(len(rows), dtype=np.int32)
     return sparse.csr_array((ones, (rows, columns)), shape=(len(prints), len(values)))
@@ -181,7 +182,7 @@ def _alike(matrix: sparse.csr_array, threshold: float) -> dict[tuple[int, int], 
 
 def _identical(digests: Sequence[dict[str, str]]) -> list[tuple[int, int]]:
     """Return pairs of rows whose documents are all the same; neighbours only, which is enough to group them."""
-    last: dict[tuple, int] = {}
+    last: dict[tuple[tuple[str, str], ...], int] = {}
     pairs = []
     for row, found in enumerate(digests):
         key = tuple(sorted(found.items()))

@@ -1,10 +1,10 @@
 """A whole class: submissions are judged in other processes, and one process writes what comes of them."""
 
-import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autograder.intake.submission import HandedIn, find_submissions, pack, read_submission
 from autograder.labs.definition import Lab
@@ -19,8 +19,11 @@ from autograder.running.local_pool import LocalJudges
 from autograder.running.progress import Progress
 from autograder.running.scheduling import Outcome, outcomes
 from autograder.running.store import Store, depends_on
-from autograder.running.terms import Judges, Terms
+from autograder.running.terms import Terms
 from itemmarket.atomic import remove_leftovers
+
+if TYPE_CHECKING:
+    from autograder.running.cluster import ClusterJudges
 
 GRACE_SECONDS = 120  # of a judge beyond what it allows the submission: the checks' own work
 _WRITE_SECONDS = 1.0  # the table of grades is written no more often
@@ -125,7 +128,7 @@ def grade_class(
                 terms,
                 students=[student for student in submissions if student not in known],
                 pack=lambda student: pack(lab, student, submissions[student]),
-                ready=(Outcome(s, pack(lab, s, submissions[s]), store.read(s)) for s in known),
+                ready=(Outcome(s, pack(lab, s, submissions[s]), store.known(s)) for s in known),
                 running=progress.running,
             ):
                 progress.finished(*recorder.settle(outcome))
@@ -140,7 +143,7 @@ def grade_class(
     return result
 
 
-def open_judges(workers: int, scheduler: str | None) -> contextlib.AbstractContextManager[Judges]:
+def open_judges(workers: int, scheduler: str | None) -> "LocalJudges | ClusterJudges":
     """Return the processes that judge: of this machine, or of a cluster.
 
     Raises
@@ -183,6 +186,7 @@ class _Recorder:
             judged = outcome.result
             if isinstance(judged, Exception):
                 raise judged
+            assert outcome.handed_in is not None  # who was judged has handed something in
             if isinstance(judged, str):
                 judged = self._store.write(student, self._depends_on(outcome.handed_in), judged)
             verdict = judged.verdict

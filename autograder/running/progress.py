@@ -98,9 +98,8 @@ class LiveTable(Progress):
 
     def _table(self, entries: Sequence[tuple[Row, float]]) -> Table:
         table = Table(title=self._title)
-        for column, side in (("Student", "left"), ("Score", "right"), ("Status", "left"), ("Flags", "left")):
-            table.add_column(column, justify=side)
-        table.add_column("Seconds", justify="right")
+        for column in ("Student", "Score", "Status", "Flags", "Seconds"):
+            table.add_column(column, justify="right" if column in ("Score", "Seconds") else "left")
         for row, seconds in entries:
             score = f"{row['score']} / {row['max_score']}" if row["score"] else "-"
             style = "red" if row["status"] == "not-graded" else None

@@ -79,6 +79,18 @@ class Store:
                 return read_judged(json.dumps(stored["judged"]), self._lab)
         return None
 
+    def known(self, student: str) -> Judged:
+        """Return what is stored.
+
+        Raises
+        ------
+        LookupError
+            If nothing is.
+        """
+        if (judged := self.read(student)) is None:
+            raise LookupError(f"no verdict on {student} is stored in {self.folder}")
+        return judged
+
     def verdicts(self, students: Sequence[str]) -> Sequence[Verdict]:
         """Return the verdicts on students, each read when it is looked at: a class may be large."""
         return _Verdicts(self, students)
@@ -109,7 +121,7 @@ class _Verdicts(Sequence[Verdict]):
     def __getitem__(self, index: int | slice) -> Verdict | Sequence[Verdict]:
         if isinstance(index, slice):
             return _Verdicts(self._store, self._students[index])
-        return self._store.read(self._students[index]).verdict
+        return self._store.known(self._students[index]).verdict
 
 
 @functools.lru_cache(8)
@@ -117,7 +129,9 @@ def _converter(questions: tuple[Question, ...]) -> JsonConverter:
     """Return what turns results into JSON and back; questions are named, their words stay in the lab."""
     converter = make_converter(forbid_extra_keys=True)
     known = {question.name: question for question in questions}
-    no_error = {"error": override(omit=True)}  # an exception, which only `check` in a notebook needs
+    no_error: dict[str, Any] = {
+        "error": override(omit=True)
+    }  # an exception, which only `check` in a notebook needs
     converter.register_unstructure_hook(Question, lambda question: question.name)
     converter.register_structure_hook(Question, lambda name, _: known[name])
     converter.register_unstructure_hook(

@@ -56,7 +56,10 @@ class Judges(Protocol):
         What a future raises when a process ended, for whatever reason, before its submission was judged.
     """
 
-    lost: tuple[type[BaseException], ...]
+    @property
+    def lost(self) -> tuple[type[BaseException], ...]:
+        """See above."""
+        ...
 
     @property
     def machines(self) -> tuple[str, ...]:

@@ -67,7 +67,7 @@ class Zygote:
             command, paths = [*bubblewrap.command(paths), *command], []
         self._process = subprocess.Popen(
             command,
-            stdin=theirs,
+            stdin=theirs.fileno(),
             stderr=subprocess.PIPE,
             env=worker_environment(self.folder or os.curdir),
             start_new_session=True,
@@ -81,6 +81,7 @@ class Zygote:
             word = str(error).encode()
         if not word.startswith(READY):
             self.close()
+            assert self._process.stderr is not None  # it is a pipe
             said = self._process.stderr.read().decode("utf-8", "replace").strip()
             raise SandboxError(f"the sandbox cannot be started: {said or word.decode('utf-8', 'replace')}")
 

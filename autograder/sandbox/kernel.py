@@ -84,7 +84,7 @@ def make_read_only(path: str, recursive: bool = True) -> None:
     _call("syscall", *map(_word, arguments), title="mount_setattr")
 
 
-def _word(argument: int | bytes) -> object:
+def _word(argument: object) -> object:
     """Return an argument of ``syscall``, which takes all numbers as long."""
     return ctypes.c_long(argument) if isinstance(argument, int) else argument
 

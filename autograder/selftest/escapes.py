@@ -150,7 +150,7 @@ def fill_disk(limit: int) -> str | None:
 
 def fork_bomb(limit: int) -> str | None:
     """Start more processes than allowed (at most 300)."""
-    children = []
+    children: list[int] = []
     try:
         while len(children) < min(300, limit + 20):
             child = os.fork()

@@ -128,7 +128,7 @@ def _title(attempt: str) -> str:
     return line[0].lower() + line[1:]
 
 
-def _outcome(attempt: Callable[..., object], *arguments: object) -> str | None:
+def _outcome(attempt: Callable[..., str | None], *arguments: object) -> str | None:
     """Return what an attempt achieved; one that the system refused, or that ended its worker, was stopped."""
     try:
         return attempt(*arguments)

@@ -10,7 +10,7 @@ Format: https://github.com/msgpack/msgpack/blob/master/spec.md.
 
 import math
 import struct
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import msgpack
 import numpy as np
@@ -97,13 +97,13 @@ def decode(structure: bytes, arrays: bytes) -> Any:
     return value
 
 
-def write_frame(stream: BinaryIO, value: Any) -> None:
+def write_frame(stream: IO[bytes], value: Any) -> None:
     """Send one value."""
     stream.write(encode(value))
     stream.flush()
 
 
-def read_frame(stream: BinaryIO) -> Any:
+def read_frame(stream: IO[bytes]) -> Any:
     """Receive one value.
 
     Raises
@@ -119,7 +119,7 @@ def read_frame(stream: BinaryIO) -> Any:
     return decode(_read(stream, structure), _read(stream, arrays))
 
 
-def _read(stream: BinaryIO, size: int) -> bytes:
+def _read(stream: IO[bytes], size: int) -> bytes:
     """Return exactly ``size`` bytes."""
     data = stream.read(size)
     if data is None or len(data) < size:

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import Any, Protocol
 
 from itemmarket.paths import ROOT
 
@@ -74,10 +74,22 @@ class Worker(Protocol):
     """A running worker: the part of :class:`subprocess.Popen` that the judge uses."""
 
     pid: int
-    stdin: BinaryIO
-    stdout: BinaryIO
-    stderr: BinaryIO
-    returncode: int | None
+
+    @property
+    def stdin(self) -> Any:
+        """Where requests go: a pipe that is open for writing bytes."""
+
+    @property
+    def stdout(self) -> Any:
+        """Where answers come from: a pipe that is open for reading bytes."""
+
+    @property
+    def stderr(self) -> Any:
+        """What the worker prints: a pipe that is open for reading bytes."""
+
+    @property
+    def returncode(self) -> int | Any:
+        """The exit status, None while the worker runs."""
 
     def poll(self) -> int | None:
         """Return the exit status, None while the worker runs."""
@@ -103,8 +115,13 @@ class Launch(Protocol):
         Where every worker has its files, as it sees them; None where each needs a folder of this machine.
     """
 
-    name: str
-    folder: str | None
+    @property
+    def name(self) -> str:
+        """See above."""
+
+    @property
+    def folder(self) -> str | None:
+        """See above."""
 
     def __call__(self, spec: WorkerSpec) -> Worker:
         """Start one worker."""
@@ -132,7 +149,6 @@ class _PlainProcess:
 
     def __call__(self, spec: WorkerSpec) -> "subprocess.Popen[bytes]":
         pipe = subprocess.PIPE
-        own_session = {"start_new_session": True} if os.name == "posix" else {}
         return subprocess.Popen(
             [sys.executable, *spec.arguments],
             stdin=pipe,
@@ -140,7 +156,7 @@ class _PlainProcess:
             stderr=pipe,
             cwd=spec.folder,
             env=worker_environment(spec.folder),
-            **own_session,
+            start_new_session=os.name == "posix",
         )
 
 

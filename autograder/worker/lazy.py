@@ -51,7 +51,7 @@ def load(module: ModuleType) -> None:
     """Execute a module, unless that has been done."""
     with _loading:
         if type(module) is LateModule:
-            module.__class__ = ModuleType  # also while it is executed, when its own parts ask for its names
+            module.__class__ = ModuleType  # type: ignore[assignment]  # a plain one: also while it is executed, when its own parts ask for its names
             assert module.__spec__ is not None and isinstance(module.__spec__.loader, _Late)
             module.__spec__.loader.loader.exec_module(module)
 

@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import gc
 import importlib
+import io
 import os
 import signal
 import sys
@@ -93,6 +94,7 @@ def private_pipe() -> tuple[BinaryIO, BinaryIO]:
     os.dup2(2, 1)
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    assert isinstance(sys.stderr, io.TextIOWrapper)
     sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
     return requests, answers
 

@@ -7,6 +7,7 @@ by one: a bad row is reported with file, line and reason, and the good ones are 
 """
 
 import csv
+import functools
 import os
 import re
 import unicodedata
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -330,7 +332,7 @@ def _only_prices(paths: Iterable[str]) -> list[str]:
     return inside or paths
 
 
-def _read_limited(file, size: int) -> bytes:
+def _read_limited(file: IO[bytes], size: int) -> bytes:
     """Read an open file, whatever size it claims to have."""
     content = b"" if size > MAX_FILE_BYTES else file.read(MAX_FILE_BYTES + 1)
     if size > MAX_FILE_BYTES or len(content) > MAX_FILE_BYTES:
@@ -353,7 +355,7 @@ def _folder_members(folder: Path) -> list[_Member]:
             raise _Unusable(f"cannot be read ({error.strerror})") from None
 
     paths = _only_prices(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
-    return [_Member(path, lambda path=path: read(folder / path)) for path in paths]
+    return [_Member(path, functools.partial(read, folder / path)) for path in paths]
 
 
 def _zip_members(archive: zipfile.ZipFile) -> list[_Member]:
@@ -375,7 +377,7 @@ def _zip_members(archive: zipfile.ZipFile) -> list[_Member]:
                 raise _Unusable(f"is damaged in the zip ({error})") from None
             raise
 
-    return [_Member(path, lambda path=path: read(path)) for path in _only_prices(entries)]
+    return [_Member(path, functools.partial(read, path)) for path in _only_prices(entries)]
 
 
 class _Import:
@@ -534,7 +536,7 @@ def import_archive(
     )
 
 
-def _read_source(source: Path, work: _Import, progress: Callable) -> int:
+def _read_source(source: Path, work: _Import, progress: Callable[..., Any]) -> int:
     """Read every file of the source into ``work``; return how many there were."""
     if source.is_dir():
         return _read_members(_folder_members(source), work, progress)
@@ -554,7 +556,7 @@ def _read_source(source: Path, work: _Import, progress: Callable) -> int:
     raise MarketDataError(f"{source} is neither a folder, a .zip nor a .parquet file")
 
 
-def _read_members(members: list[_Member], work: _Import, progress: Callable) -> int:
+def _read_members(members: list[_Member], work: _Import, progress: Callable[..., Any]) -> int:
     """Read the CSV files one by one, up to the total size allowed."""
     total = 0
     for member in progress(members):

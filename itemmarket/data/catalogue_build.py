@@ -200,7 +200,7 @@ def _kind(item: dict[str, Any]) -> str:
         return "equipment"
     if item["type"] == "case":
         return {_WEAPON_CASE: "case", _SOUVENIR_PACKAGE: "souvenir package"}.get(
-            item.get("container"), "capsule"
+            item.get("container", -1), "capsule"
         )
     if item["type"] == "collectible":
         return "pin" if item["name"].endswith(" Pin") else "collectible"

@@ -124,7 +124,8 @@ def fetch_archive(
     except MarketDataError:
         raise
     except requests.HTTPError as error:
-        answer = f"{error.response.status_code} {error.response.reason}"
+        said = error.response
+        answer = f"{said.status_code} {said.reason}" if said is not None else "with an error"
         raise MarketDataError(
             f"{url} answers {answer}: the archive is not there; give another --url"
         ) from error
@@ -145,8 +146,8 @@ def fetch_archive(
         ) from error
     except ValueError as error:  # pooch's word for a mismatch
         raise MarketDataError(
-            f"what {host} sent does not have the expected SHA-256 {expected[:12]}…: nothing was kept; if the archive"
-            f" was meant to change, give the new --sha256 or delete its line in {record}"
+            f"what {host} sent does not have the expected SHA-256 {str(expected)[:12]}…: nothing was kept; if the"
+            f" archive was meant to change, give the new --sha256 or delete its line in {record}"
         ) from error
     except OSError as error:
         raise MarketDataError(f"cannot write {destination}: {error.strerror or error}") from error

@@ -142,7 +142,7 @@ def temporal_split(
         raise ValueError("give exactly one of test_start and test_fraction")
     days = _days(dates)
     embargo = _embargo(horizon, lookback, embargo_days)
-    if test_start is None:
+    if test_fraction is not None:
         if not 0 < test_fraction < 1:
             raise ValueError(f"test_fraction is between 0 and 1, not {test_fraction}")
         start = np.sort(days)[days.size - int(np.ceil(test_fraction * days.size))]
@@ -151,7 +151,9 @@ def temporal_split(
     return _split_at(days, start, None, embargo)
 
 
-def _split_at(days: NDArray, start: np.datetime64, end: np.datetime64 | None, embargo: int) -> TemporalSplit:
+def _split_at(
+    days: NDArray[Any], start: np.datetime64, end: np.datetime64 | None, embargo: int
+) -> TemporalSplit:
     """Split whole days at ``start``; the hold-out ends before ``end``."""
     train = days < start - np.timedelta64(embargo, "D")
     test = days >= start

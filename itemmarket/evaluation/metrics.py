@@ -4,8 +4,8 @@ The course's target is the log price change over the horizon, so *persistence* (
 0 for every row: that is the default baseline. For a target on another scale pass the baseline's predictions.
 """
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,7 @@ def _vector(values: ArrayLike, what: str) -> NDArray[np.float64]:
     return vector
 
 
-def _pair(y: ArrayLike, prediction: ArrayLike, what: str = "prediction") -> tuple[NDArray, NDArray]:
+def _pair(y: ArrayLike, prediction: ArrayLike, what: str = "prediction") -> tuple[NDArray[Any], NDArray[Any]]:
     """Return truth and prediction as vectors of one length."""
     truth, guess = _vector(y, "y"), _vector(prediction, what)
     if truth.size != guess.size:
@@ -41,7 +41,7 @@ def _pair(y: ArrayLike, prediction: ArrayLike, what: str = "prediction") -> tupl
     return truth, guess
 
 
-def _baseline(y: NDArray, baseline: ArrayLike) -> NDArray:
+def _baseline(y: NDArray[Any], baseline: ArrayLike) -> NDArray[Any]:
     """Return the baseline's predictions, a scalar being repeated for every row."""
     if np.ndim(baseline) == 0:
         baseline = np.full(y.shape, baseline, dtype=np.float64)
@@ -145,7 +145,7 @@ class Interval(NamedTuple):
     high: float
 
 
-_STATISTICS = {
+_STATISTICS: dict[str, Callable[..., Any]] = {
     "rmse": lambda squared, absolute, reference, rows: np.sqrt(squared / rows),
     "mae": lambda squared, absolute, reference, rows: absolute / rows,
     "rmse_ratio": lambda squared, absolute, reference, rows: np.sqrt(squared / reference),

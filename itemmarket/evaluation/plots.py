@@ -66,7 +66,8 @@ def house_style() -> Iterator[None]:
     from cycler import cycler
 
     cycle = cycler(color=[PALETTE[name] for name in _ORDER]) + cycler(linestyle=_LINES)
-    with mpl.rc_context(_STYLE | {"axes.prop_cycle": cycle}):
+    style: dict[Any, Any] = {**_STYLE, "axes.prop_cycle": cycle}
+    with mpl.rc_context(style):
         yield
 
 
@@ -79,7 +80,7 @@ def _figure(rows: int = 1, **layout: Any) -> tuple["Figure", Any]:
 
 
 def _finish(figure: "Figure", alt: str) -> "Figure":
-    figure.alt_text = alt
+    figure.alt_text = alt  # type: ignore[attr-defined]  # where `show` looks for it
     return figure
 
 
@@ -371,7 +372,7 @@ def to_png(figure: "Figure", alt: str | None = None) -> bytes:
 
 
 def _alt(figure: "Figure", alt: str | None) -> str:
-    alt = (alt or getattr(figure, "alt_text", "")).strip()
+    alt = str(alt or getattr(figure, "alt_text", "")).strip()
     if not alt:
         raise ValueError(
             "this figure has no alt text: say in a sentence what it shows, show(figure, alt='…')"

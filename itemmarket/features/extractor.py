@@ -7,7 +7,7 @@ and nothing after the day, nor anything older than ``lookback`` days, can change
 
 import datetime as dt
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -207,7 +207,8 @@ class FeatureExtractor:
                 recent &= (history["name"] == name).to_numpy(bool)
             if not recent.all():
                 history = history[recent]
-        game, grid, here = GAMES[0], _NOTHING, np.zeros(1, np.int64)
+        game, here = GAMES[0], np.zeros(1, np.int64)
+        grid: dict[str, np.ndarray] = _NOTHING
         if len(history):
             if "name" not in history:
                 history = history.assign(name=name)
@@ -313,6 +314,7 @@ class FeatureExtractor:
         """Ask the classifier and return ranks by title; raise whatever is wrong with its answer."""
         if not titles:
             return {}
+        assert self._rarity is not None  # else nobody asks
         answer = list(self._rarity.predict(titles))
         if len(answer) != len(titles):
             raise ValueError(f"{len(answer)} classes for {len(titles)} titles")
@@ -320,7 +322,7 @@ class FeatureExtractor:
             raise ValueError(f"unknown class {unknown[0]!r}")
         return {title: RARITY_RANKS[one] for title, one in zip(titles, answer, strict=True)}
 
-    def _predicted_or_none(self, title: str) -> dict[str, float | None]:
+    def _predicted_or_none(self, title: str) -> Mapping[str, float | None]:
         """Ask about one title; None stands for a failure, of which the first is told."""
         try:
             return self._predicted([title])

@@ -50,7 +50,8 @@ def window_sum(grid: np.ndarray, days: int) -> np.ndarray:
         Shape (..., n), a new array.
     """
     part, size = grid, 1
-    total, covered = None, 0
+    total: np.ndarray | None = None
+    covered = 0
     while True:
         if days & size:
             if total is None:
@@ -59,6 +60,7 @@ def window_sum(grid: np.ndarray, days: int) -> np.ndarray:
                 total[..., covered:] += part[..., : max(part.shape[-1] - covered, 0)]
             covered += size
         if 2 * size > days:
+            assert total is not None  # the highest bit of days has been met
             return total
         longer = np.empty_like(part)
         longer[..., :size] = part[..., :size]

@@ -37,12 +37,12 @@ class _WindowRegressor(RegressorMixin, BaseEstimator):
         ValueError
             Missing values, a wrong shape, or windows shorter than the model needs.
         """
-        X, y = validate_data(self, X, y, y_numeric=True, dtype=np.float64)
-        if X.shape[1] < self._shortest():
+        windows, changes = validate_data(self, X, y, y_numeric=True, dtype=np.float64)
+        if windows.shape[1] < self._shortest():
             raise ValueError(
-                f"{type(self).__name__} needs windows of at least {self._shortest()} days, not {X.shape[1]}"
+                f"{type(self).__name__} needs windows of at least {self._shortest()} days, not {windows.shape[1]}"
             )
-        self._learn(X, y)
+        self._learn(windows, changes)
         return self
 
     def predict(self, X: ArrayLike) -> np.ndarray:

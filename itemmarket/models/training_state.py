@@ -101,6 +101,7 @@ class Training:
             arrays |= {f"optimiser/{number}/{name}": tensor for name, tensor in state.items()}
         arrays["random/torch"] = torch.get_rng_state()
         position = {"epoch": self.epoch, "step": self.step, "losses": self.losses, "seconds": self.seconds}
+        assert self._folder is not None  # else nothing is kept
         save_artefact(
             self._folder,
             class_name="Training",
@@ -112,6 +113,7 @@ class Training:
     def _restore(self) -> None:
         import torch
 
+        assert self._folder is not None
         kept = load_artefact(self._folder, class_name="Training")
         if kept.config["task"] != self._task:
             raise ArtefactError(

@@ -9,7 +9,7 @@ to the real market: ``data/market.md``.
 import os
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from itemmarket.simulation import calibration as cal
 from itemmarket.simulation.calibration import CENT, DECIMALS, LOWEST_PRICE, SHORTEST, Calibration
 from itemmarket.simulation.listings import Streams, draw_listings
 
-BUNDLED = {"n_items": 480, "start": "2022-01-01", "end": "2024-12-31", "seed": 20220101}
+BUNDLED: dict[str, Any] = {"n_items": 480, "start": "2022-01-01", "end": "2024-12-31", "seed": 20220101}
 """The market in ``data/market.parquet``: arguments of `simulate_market`."""
 
 

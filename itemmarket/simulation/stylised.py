@@ -4,6 +4,8 @@ The figures are those of the calibration target (`stylised_facts.json` beside th
 that a simulated and a real table can be laid side by side.
 """
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -104,7 +106,7 @@ def item_facts(prices: pd.DataFrame) -> pd.DataFrame:
     return facts
 
 
-def stylised_facts(prices: pd.DataFrame) -> dict:
+def stylised_facts(prices: pd.DataFrame) -> dict[str, Any]:
     """Compute the stylised facts of a market, in the form of ``stylised_facts.json``.
 
     Parameters
@@ -171,7 +173,7 @@ def _pairwise(weekly: pd.DataFrame) -> pd.Series:
     return pd.Series(table[np.triu_indices(len(table), 1)], dtype=float).dropna()
 
 
-def _price_ratios(price: pd.Series) -> dict:
+def _price_ratios(price: pd.Series) -> dict[str, Any]:
     """Return how the median price of a listing compares with that of its field-tested or plain copy."""
     parsed = parse_names(price.index).loc[price.index]
     wear = parsed["wear"].astype(object).where(parsed["wear"].notna(), "")
@@ -202,7 +204,7 @@ def _price_ratios(price: pd.Series) -> dict:
     return {"wear_price_ratio_to_field_tested": ratios, "stattrak_price_ratio": stattrak}
 
 
-def compare_facts(simulated: dict, real: dict) -> pd.DataFrame:
+def compare_facts(simulated: dict[str, Any], real: dict[str, Any]) -> pd.DataFrame:
     """Lay the medians of two sets of stylised facts side by side.
 
     Parameters
@@ -219,7 +221,7 @@ def compare_facts(simulated: dict, real: dict) -> pd.DataFrame:
     """
     rows = []
 
-    def add(group: str, fact: str, ours: dict | None, theirs: dict) -> None:
+    def add(group: str, fact: str, ours: dict[str, Any] | None, theirs: dict[str, Any]) -> None:
         middle = theirs["q50"]
         low, high = middle - (middle - theirs["q10"]) / 3, middle + (theirs["q90"] - middle) / 3
         rows.append((group, fact, middle, ours["q50"] if ours else np.nan, low, high))

@@ -186,9 +186,8 @@ def make_classifier(
     from transformers.models.distilbert.modeling_distilbert import DistilBertForSequenceClassification
 
     names = dict(enumerate(labels))
-    settings = DistilBertConfig(
-        **config, num_labels=len(names), id2label=names, label2id={name: i for i, name in names.items()}
-    )
+    classes: dict[str, Any] = {"id2label": names, "label2id": {name: i for i, name in names.items()}}
+    settings = DistilBertConfig(**config, num_labels=len(names), **classes)  # type: ignore[call-arg]  # a base class's
     model = DistilBertForSequenceClassification(settings)
     if weights is not None:
         wanted = model.distilbert.state_dict()

@@ -41,7 +41,7 @@ def embed_titles(titles: Sequence[str], checkpoint: str | os.PathLike[str] = MIN
     """
     import torch
 
-    tokeniser, encoder, width = _encoder(checkpoint)
+    tokeniser, encoder, width = _encoder(os.fspath(checkpoint))
     if len(titles) == 0:
         return np.empty((0, width), np.float32)
     rows = tokeniser(list(titles), truncation=True, max_length=_LONGEST)["input_ids"]
@@ -60,7 +60,7 @@ def embed_titles(titles: Sequence[str], checkpoint: str | os.PathLike[str] = MIN
 
 
 @lru_cache(maxsize=1)
-def _encoder(checkpoint: str | os.PathLike[str]) -> "tuple[BertTokenizer, Any, int]":
+def _encoder(checkpoint: str) -> "tuple[BertTokenizer, Any, int]":
     """Return tokeniser, encoder and its width."""
     pretrained = load_checkpoint(checkpoint)
     encoder = make_classifier(pretrained.config, ["no", "yes"], pretrained.weights).distilbert

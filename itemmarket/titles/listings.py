@@ -146,8 +146,8 @@ def _variants(items: tuple[str, ...]) -> dict[str, list[list[Listing]]]:
     columns = (listed[column].astype(object) for column in ("base", "wear", "stattrak", "souvenir"))
     for base, wear, stattrak, souvenir in zip(*columns, strict=True):
         russian, kind, weapon = facts[base]
-        known = [part if isinstance(part, str) else None for part in (weapon, wear)]
-        copies.setdefault(base, []).append(Listing(base, russian, kind, *known, stattrak, souvenir))
+        weapon, wear = (part if isinstance(part, str) else None for part in (weapon, wear))
+        copies.setdefault(base, []).append(Listing(base, russian, kind, weapon, wear, stattrak, souvenir))
     by_kind: dict[str, list[list[Listing]]] = {kind: [] for kind in KIND_SHARES}
     for base, listings in copies.items():
         by_kind[facts[base][1]].append(listings)

@@ -9,8 +9,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import itemmarket as im
 from benchmarks._common import lab_modules
+from itemmarket.titles.checkpoints import write_tiny_checkpoint
 from tests.fairness.submissions import Files, edited
 from tests.redteam.labs import Submit, lab_case
 
@@ -27,7 +27,7 @@ def tiny_artefact() -> dict[str, bytes]:
     """Return the files of a tiny classifier's artefact: small and quick, and no good at real titles."""
     with tempfile.TemporaryDirectory() as folder, lab_modules(LAB) as modules:
         checks, place = modules["visible_checks"], Path(folder, "artefact")
-        checkpoint = im.write_tiny_checkpoint(Path(folder, "tiny"), checks.WORDS)
+        checkpoint = write_tiny_checkpoint(Path(folder, "tiny"), checks.WORDS)
         model = modules["rarity"].RarityClassifier(checkpoint=str(checkpoint), max_epochs=1)
         model.fit(*checks.listings(20, seed=0)).compress().save(str(place))
         return {f"artefact/{path.name}": path.read_bytes() for path in place.iterdir()}

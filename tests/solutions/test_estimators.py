@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
 import itemmarket as im
+from itemmarket.titles.checkpoints import write_tiny_checkpoint
 from tests.conftest import ROOT
 
 CLASSES = {
@@ -68,7 +69,7 @@ def one_thread():
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> str:
     """The folder of a tiny checkpoint."""
-    return str(im.write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny", ["red", "box"]))
+    return str(write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny", ["red", "box"]))
 
 
 @pytest.fixture(params=MODULES)

@@ -13,6 +13,8 @@ from autograder.labs.definition import load_lab
 from autograder.labs.secret import hidden_seed
 from benchmarks._common import lab_modules
 from itemmarket.evaluation.timing import milliseconds_alone
+from itemmarket.models.training_state import Training
+from itemmarket.titles.checkpoints import write_tiny_checkpoint
 from itemmarket.titles.split import training_titles
 from labkit.train import scores
 
@@ -117,14 +119,14 @@ def test_parameters_of_distilbert_are_those_of_the_library(modules):
 def test_a_training_of_titles_goes_on_where_it_was(modules, tmp_path, monkeypatch):
     """Interrupted in the middle of an epoch, the classifier ends with the same probabilities."""
     rarity, checks = modules["rarity"], modules["visible_checks"]
-    tiny = str(im.write_tiny_checkpoint(tmp_path / "tiny", checks.WORDS))
+    tiny = str(write_tiny_checkpoint(tmp_path / "tiny", checks.WORDS))
     titles, labels = checks.listings(60, seed=0)
 
     def classifier():
         return rarity.RarityClassifier(checkpoint=tiny, batch_size=8, max_epochs=3, learning_rate=1e-2)
 
     whole = classifier().fit(titles, labels)
-    save, count = im.Training.save, im.Training.count_step
+    save, count = Training.save, Training.count_step
 
     def dying(run):
         count(run)
@@ -132,7 +134,7 @@ def test_a_training_of_titles_goes_on_where_it_was(modules, tmp_path, monkeypatc
         if (run.epoch, run.step) == (1, 3):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(im.Training, "count_step", dying)
+    monkeypatch.setattr(Training, "count_step", dying)
     with pytest.raises(KeyboardInterrupt):
         classifier().fit(titles, labels, folder=str(tmp_path / "run"))
     monkeypatch.undo()

@@ -10,6 +10,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 import itemmarket as im
+from itemmarket.models.training_state import Training
+from itemmarket.titles.checkpoints import SPECIALS
 
 CLASSES = im.CLASSES
 WORDS, POSITIONS = (f"embeddings.{kind}_embeddings.weight" for kind in ("word", "position"))
@@ -55,7 +57,7 @@ def prune(checkpoint, titles, max_length):
         seen.update(tokeniser([title], truncation=True, max_length=max_length)["input_ids"][0])
     vocabulary, rows = [], []
     for number, piece in enumerate(checkpoint.vocabulary):
-        if number in seen or piece in im.SPECIALS or is_character(piece):
+        if number in seen or piece in SPECIALS or is_character(piece):
             vocabulary.append(piece)
             rows.append(checkpoint.weights[WORDS][number])
     weights = {**checkpoint.weights, WORDS: torch.stack(rows)}
@@ -345,7 +347,7 @@ class RarityClassifier(ClassifierMixin, BaseEstimator):
         optimiser = torch.optim.AdamW(
             (p for p in self.network_.parameters() if p.requires_grad), lr=self.learning_rate
         )
-        run = im.Training(self.network_, optimiser, [self._settings(), list(titles), list(labels)], folder)
+        run = Training(self.network_, optimiser, [self._settings(), list(titles), list(labels)], folder)
         weights = class_weights(targets[learned].numpy(), self.balance)
         n_batches = math.ceil(len(learned) / self.batch_size)
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import itemmarket as im
+from itemmarket.models.training_state import Training
 
 STEPS, EPOCHS = 7, 4
 
@@ -20,7 +21,7 @@ def train(folder: Path | None, stop_after: int | None = None, task: str = "sum")
     network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Dropout(0.3), torch.nn.Linear(8, 1))
     inputs = torch.randn(STEPS, 16, 4)
     optimiser = torch.optim.AdamW(network.parameters(), lr=0.05)
-    run = im.Training(network, optimiser, {"task": task}, folder, seconds=0)
+    run = Training(network, optimiser, {"task": task}, folder, seconds=0)
     taken = 0
     while run.epoch < EPOCHS:
         for step in range(run.step, STEPS):
@@ -87,7 +88,7 @@ def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
 
 def test_a_training_is_not_saved_at_every_step(tmp_path):
     network = torch.nn.Linear(1, 1)
-    run = im.Training(network, torch.optim.AdamW(network.parameters()), {}, tmp_path / "run", seconds=1000)
+    run = Training(network, torch.optim.AdamW(network.parameters()), {}, tmp_path / "run", seconds=1000)
     run.count_step()
     assert not (tmp_path / "run").exists()
     assert 0 <= run.seconds < 60
@@ -111,5 +112,5 @@ def test_a_killed_process_leaves_a_training_to_go_on_with(tmp_path, root):
     position = json.loads((run / "manifest.json").read_text(encoding="utf-8"))["config"]["position"]
     assert (position["epoch"], position["step"]) > (0, 0)
     network = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Dropout(0.3), torch.nn.Linear(8, 1))
-    taken_up = im.Training(network, torch.optim.AdamW(network.parameters()), {"task": "sum"}, run)
+    taken_up = Training(network, torch.optim.AdamW(network.parameters()), {"task": "sum"}, run)
     assert (taken_up.epoch, taken_up.step) == (position["epoch"], position["step"])

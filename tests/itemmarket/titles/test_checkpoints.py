@@ -13,14 +13,19 @@ from transformers import BertConfig, BertModel
 
 import itemmarket as im
 from benchmarks._common import lab_modules
-from itemmarket.titles.checkpoints import distilbert_weights, with_whole_vocabulary
+from itemmarket.titles.checkpoints import (
+    SPECIALS,
+    distilbert_weights,
+    with_whole_vocabulary,
+    write_tiny_checkpoint,
+)
 
 TITLES = ["★ Karambit | Doppler (Factory New)", "ak", "StatTrak™ M4A1-S | Hyper Beast FT", "Нож «Бабочка»"]
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> Path:
-    return im.write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny", ["red", "box", "Knife"])
+    return write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny", ["red", "box", "Knife"])
 
 
 @pytest.fixture
@@ -101,10 +106,10 @@ def test_a_pruned_classifier_gets_its_whole_vocabulary_back(tiny):
 
 def test_tiny_checkpoint_is_read_back(tiny, tmp_path):
     checkpoint = im.load_checkpoint(tiny)
-    assert {"red", "box", "knife", *im.SPECIALS, "##я"} <= set(checkpoint.vocabulary)
+    assert {"red", "box", "knife", *SPECIALS, "##я"} <= set(checkpoint.vocabulary)
     assert checkpoint.config["vocab_size"] == len(checkpoint.vocabulary)
-    again = im.write_tiny_checkpoint(tmp_path / "again", ["red", "box", "Knife"])
-    other = im.write_tiny_checkpoint(tmp_path / "other", ["red", "box", "Knife"], seed=1)
+    again = write_tiny_checkpoint(tmp_path / "again", ["red", "box", "Knife"])
+    other = write_tiny_checkpoint(tmp_path / "other", ["red", "box", "Knife"], seed=1)
     files = [(folder / "model.safetensors").read_bytes() for folder in (tiny, again, other)]
     assert files[0] == files[1] != files[2]
 

@@ -1,0 +1,56 @@
+"""What `import itemmarket as im` offers, spelt out for editors and type checkers: `__init__.py` loads it late."""
+
+from itemmarket.datasets.splits import TemporalSplit as TemporalSplit
+from itemmarket.datasets.splits import spaced_rows as spaced_rows
+from itemmarket.datasets.splits import split_by_item as split_by_item
+from itemmarket.datasets.splits import temporal_split as temporal_split
+from itemmarket.datasets.supervised import Supervised as Supervised
+from itemmarket.datasets.supervised import supervised as supervised
+from itemmarket.datasets.windows import Windows as Windows
+from itemmarket.datasets.windows import price_windows as price_windows
+from itemmarket.errors import ArtefactError as ArtefactError
+from itemmarket.errors import MarketDataError as MarketDataError
+from itemmarket.evaluation.metrics import compare as compare
+from itemmarket.evaluation.metrics import evaluate as evaluate
+from itemmarket.evaluation.metrics import mae as mae
+from itemmarket.evaluation.metrics import r2 as r2
+from itemmarket.evaluation.metrics import rmse as rmse
+from itemmarket.evaluation.metrics import rmse_ratio as rmse_ratio
+from itemmarket.evaluation.metrics import skill as skill
+from itemmarket.evaluation.plots import show as show
+from itemmarket.features.extractor import FeatureExtractor as FeatureExtractor
+from itemmarket.market.catalogue import CLASSES as CLASSES
+from itemmarket.market.catalogue import RARITIES as RARITIES
+from itemmarket.market.catalogue import RARITY_CLASSES as RARITY_CLASSES
+from itemmarket.market.catalogue import load_catalogue as load_catalogue
+from itemmarket.market.catalogue import market_names as market_names
+from itemmarket.market.catalogue import rarity_of as rarity_of
+from itemmarket.market.index import market_index as market_index
+from itemmarket.market.names import WEARS as WEARS
+from itemmarket.market.names import ParsedName as ParsedName
+from itemmarket.market.names import parse_name as parse_name
+from itemmarket.market.names import parse_names as parse_names
+from itemmarket.market.prices import load_prices as load_prices
+from itemmarket.market.prices import validate_prices as validate_prices
+from itemmarket.models.artefacts import load_artefact as load_artefact
+from itemmarket.models.artefacts import save_artefact as save_artefact
+from itemmarket.models.baselines import MovingAverage as MovingAverage
+from itemmarket.models.baselines import Persistence as Persistence
+from itemmarket.models.baselines import RidgeLags as RidgeLags
+from itemmarket.models.baselines import WindowForest as WindowForest
+from itemmarket.paths import data_dir as data_dir
+from itemmarket.simulation.simulator import simulate_market as simulate_market
+from itemmarket.simulation.stylised import stylised_facts as stylised_facts
+from itemmarket.titles.baselines import TitleProbe as TitleProbe
+from itemmarket.titles.baselines import TitleRegex as TitleRegex
+from itemmarket.titles.baselines import TitleTfidf as TitleTfidf
+from itemmarket.titles.checkpoints import Checkpoint as Checkpoint
+from itemmarket.titles.checkpoints import load_checkpoint as load_checkpoint
+from itemmarket.titles.checkpoints import make_classifier as make_classifier
+from itemmarket.titles.checkpoints import make_tokeniser as make_tokeniser
+from itemmarket.titles.embeddings import embed_titles as embed_titles
+from itemmarket.titles.listings import rarity_titles as rarity_titles
+from itemmarket.titles.listings import title_items as title_items
+from itemmarket.titles.split import split_titles as split_titles
+
+__all__: list[str]
