@@ -98,7 +98,7 @@ class FeatureExtractor:
         self.names = tuple(name for name in _ORDER if name in wanted)
         self._column = {name: position for position, name in enumerate(self.names)}
         self._index = None if index is None else _daily_log_index(index)
-        self._known_items: dict[tuple[str, str], np.ndarray] = {}
+        self._known_items: dict[tuple[str, str], dict[str, np.ndarray]] = {}
         if rarity is not None and not callable(getattr(rarity, "predict", None)):
             raise TypeError(f"rarity must have predict(titles), and {type(rarity).__name__} has none")
         self._rarity = rarity

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 import itemmarket as im
+from itemmarket.titles.checkpoints import SPECIALS, write_tiny_checkpoint
 from itemmarket.titles.listings import title_items
 from labkit.documentation import numpydoc_errors
 
@@ -52,7 +53,7 @@ def fitted(student, tiny):
 def write_tiny(student, name: str = "tiny", lower_case: bool = True) -> str:
     """Write a tiny checkpoint for the student's code, and return its folder."""
     with tempfile.TemporaryDirectory() as folder:
-        made = im.write_tiny_checkpoint(Path(folder, name), WORDS, lower_case=lower_case)
+        made = write_tiny_checkpoint(Path(folder, name), WORDS, lower_case=lower_case)
         for path in sorted(made.iterdir()):
             student.write_file(f"{name}/{path.name}", path.read_bytes())
     return student.path(name)
@@ -76,7 +77,7 @@ def test_pruned_vocabulary(student, tiny):
     whole = im_checkpoint(student, tiny)
     small = student.prune(whole, ["old red knife", "Red box", "KNIFE"], 12)
     vocabulary, before = list(small.vocabulary), list(whole.vocabulary)
-    wanted = {"old", "red", "knife", "box", *im.SPECIALS}
+    wanted = {"old", "red", "knife", "box", *SPECIALS}
     expected = [piece for piece in before if piece in wanted or len(piece.removeprefix("##") or piece) == 1]
     assert vocabulary == expected
     name = "embeddings.word_embeddings.weight"

@@ -191,7 +191,7 @@ def test_readers_of_a_notebook_get_the_alt_text_and_one_picture():
     from nbconvert import HTMLExporter, MarkdownExporter
 
     source = (
-        "import matplotlib.pyplot as plt\nfrom itemmarket import plots\n"
+        "import matplotlib.pyplot as plt\nfrom itemmarket.evaluation import plots\n"
         "figure, axes = plt.subplots()\naxes.plot([1, 2])\n"
         "plots.show(figure, alt='A line that \"rises\" from 1 to 2 & ends <there>.')"
     )

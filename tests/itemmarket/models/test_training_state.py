@@ -98,7 +98,7 @@ def test_a_killed_process_leaves_a_training_to_go_on_with(tmp_path, root):
     """Killed at whatever moment, in the middle of a save, too."""
     script = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[2])\n"
-        "from tests import test_training as t\n"
+        "from tests.itemmarket.models import test_training_state as t\n"
         "t.EPOCHS = 10**6\n"
         "t.train(Path(sys.argv[1]))"
     )

@@ -9,6 +9,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 import itemmarket as im
+from itemmarket.models.training_state import Training
+from itemmarket.titles.checkpoints import SPECIALS
 
 CLASSES = im.CLASSES
 WORDS, POSITIONS = (f"embeddings.{kind}_embeddings.weight" for kind in ("word", "position"))
@@ -50,7 +52,7 @@ def prune(checkpoint, titles, max_length):
     """
     tokeniser = im.make_tokeniser(checkpoint.vocabulary, checkpoint.lower_case)
     wanted = {number for row in tokeniser(list(titles))["input_ids"] for number in row[:max_length]}
-    wanted |= {n for n, p in enumerate(checkpoint.vocabulary) if p in im.SPECIALS or is_character(p)}
+    wanted |= {n for n, p in enumerate(checkpoint.vocabulary) if p in SPECIALS or is_character(p)}
     kept = torch.tensor(sorted(wanted))
     weights = dict(checkpoint.weights)
     weights[WORDS] = torch.index_select(weights[WORDS], 0, kept)
@@ -344,7 +346,7 @@ class RarityClassifier(ClassifierMixin, BaseEstimator):
         optimiser = torch.optim.AdamW(
             (p for p in self.network_.parameters() if p.requires_grad), lr=self.learning_rate
         )
-        run = im.Training(self.network_, optimiser, [self._settings(), list(titles), list(labels)], folder)
+        run = Training(self.network_, optimiser, [self._settings(), list(titles), list(labels)], folder)
         weights = class_weights(targets[learned].numpy(), self.balance)
         n_batches = math.ceil(len(learned) / self.batch_size)
 

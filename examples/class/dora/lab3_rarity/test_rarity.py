@@ -10,6 +10,7 @@ import torch
 from sklearn.exceptions import NotFittedError
 
 import itemmarket as im
+from itemmarket.titles.checkpoints import SPECIALS, write_tiny_checkpoint
 
 from rarity import (
     CLASSES,
@@ -32,7 +33,7 @@ WORDS = ["white", "blue", "pink", "red", "box", "knife", "case", "paper", "holo"
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> str:
     """Return the folder of a tiny checkpoint that knows ``WORDS``."""
-    return str(im.write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny", WORDS))
+    return str(write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny", WORDS))
 
 
 def listings(n: int, seed: int) -> tuple[list[str], list[str]]:
@@ -59,9 +60,7 @@ def test_prune(tiny):
     """Pieces that occur stay, in order and with their own rows; characters stay; positions are cut."""
     whole = im.load_checkpoint(tiny)
     small = prune(whole, ["red knife", "old old box"], 12)
-    kept = [
-        p for p in whole.vocabulary if p in {*im.SPECIALS, "red", "knife", "old", "box"} or is_character(p)
-    ]
+    kept = [p for p in whole.vocabulary if p in {*SPECIALS, "red", "knife", "old", "box"} or is_character(p)]
     assert list(small.vocabulary) == kept
     assert is_character("##й") and is_character("#") and not is_character("##ab") and not is_character("中")
     name = "embeddings.word_embeddings.weight"

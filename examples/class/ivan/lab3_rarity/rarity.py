@@ -19,6 +19,8 @@ from transformers.models.bert.tokenization_bert import BertTokenizer
 from transformers.models.distilbert.modeling_distilbert import DistilBertForSequenceClassification
 
 import itemmarket as im
+from itemmarket.models.training_state import Training
+from itemmarket.titles.checkpoints import SPECIALS
 
 ROWS_AT_ONCE = 128  # while predicting
 CLASSES = im.CLASSES  # "Common", "Rare", "Epic", "Legendary": the order of the network's outputs
@@ -365,7 +367,7 @@ class RarityClassifier(ClassifierMixin, BaseEstimator):
             lr=self.learning_rate,
         )
         task = {"settings": self._settings(), "titles": list(titles), "targets": targets.tolist()}
-        run = im.Training(self.network_, optimiser, task, folder)
+        run = Training(self.network_, optimiser, task, folder)
         lengths, weights = [len(rows[row]) for row in train], class_weights(targets[train], self.balance)
         steps = -(-len(train) // self.batch_size)
         bar = tqdm(total=self.max_epochs * steps, initial=run.epoch * steps + run.step, disable=None)
@@ -389,16 +391,16 @@ class RarityClassifier(ClassifierMixin, BaseEstimator):
         self.validation_losses_, self.best_epoch_ = run.losses, int(np.argmin(run.losses))
         return self
 
-    def _is_late(self, run: im.Training) -> bool:
+    def _is_late(self, run: Training) -> bool:
         """Tell whether the minutes are used up."""
         return self.max_minutes is not None and run.seconds > 60 * self.max_minutes
 
-    def _is_over(self, run: im.Training) -> bool:
+    def _is_over(self, run: Training) -> bool:
         """Tell whether training stops before the last epoch.
 
         Parameters
         ----------
-        run : itemmarket.Training
+        run : itemmarket.models.training_state.Training
             Its ``losses`` are the validation losses so far.
 
         Returns

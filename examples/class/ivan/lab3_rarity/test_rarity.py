@@ -10,6 +10,7 @@ import torch
 from sklearn.exceptions import NotFittedError
 
 import itemmarket as im
+from itemmarket.titles.checkpoints import SPECIALS, write_tiny_checkpoint
 
 from rarity import (
     CLASSES,
@@ -32,7 +33,7 @@ WORDS = ["white", "blue", "pink", "red", "box", "knife", "case", "paper", "holo"
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> str:
     """Return the folder of a tiny checkpoint that knows ``WORDS``."""
-    return str(im.write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny", WORDS))
+    return str(write_tiny_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny", WORDS))
 
 
 def listings(n: int, seed: int) -> tuple[list[str], list[str]]:
