@@ -6,6 +6,7 @@ They run inside the environment. Every step is a command that a user could type,
 import argparse
 import ast
 import difflib
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -50,6 +51,10 @@ def verb(*arguments: str) -> int:
     return call([str(PYTHON), "course.py", *arguments], cwd=ROOT)
 
 
+KEEP_NAMES = "COURSE_KEEP_NAMES"
+"""Variable with the path of a file to which an executed notebook's names are pickled, for tests of what it leaves."""
+
+
 def execute(notebook: Path, target: Path) -> int:
     """Execute a notebook in its own folder and write it, with its outputs, to ``target``."""
     import nbformat
@@ -58,6 +63,9 @@ def execute(notebook: Path, target: Path) -> int:
 
     compute_on_one_thread()
     content = nbformat.read(notebook, as_version=4)
+    if file := os.environ.get(KEEP_NAMES):
+        keep = f"import tests.sharing as _sharing; _sharing.keep_names(globals(), {file!r})"
+        content.cells.append(nbformat.v4.new_code_cell(f"import sys; sys.path.append({str(ROOT)!r}); {keep}"))
     client = NotebookClient(
         content,
         timeout=BUDGET_SECONDS,
@@ -70,6 +78,8 @@ def execute(notebook: Path, target: Path) -> int:
     except (CellTimeoutError, DeadKernelError) as error:
         print(f"{notebook.name}: {str(error).splitlines()[0]}", file=sys.stderr)
         return 1
+    if file and content.cells[-1].outputs == []:
+        content.cells.pop()
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_suffix(".new")
     nbformat.write(content, temporary)

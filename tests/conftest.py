@@ -1,12 +1,20 @@
 """Fixtures that several test files share."""
 
+import functools
 import os
+import shutil
+import tempfile
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from jupyter_core.utils import run_sync
+from nbclient import NotebookClient
+
+from tests.sharing import LEDGER, executed_twice, names_of_lecture, note_execution
 
 ROOT = Path(__file__).resolve().parent.parent
+_LEDGER = pytest.StashKey[Path]()
 LONG_SECONDS = 3600  # the limit of a slow check; that of others stands in pyproject.toml
 
 
@@ -32,6 +40,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave long checks out unless asked for: deselected, not skipped, so a skip always means a lack."""
+    for item in items:
+        if getattr(item, "nbmake", False) and item.path.parent == ROOT / "lectures":
+            item.runtest = functools.partial(_execute_once, item)
     long = [item for item in items if item.get_closest_marker("long")]
     if config.getoption("--long"):
         for item in long:  # a class of a hundred, graded for one of them, is graded for all of them
@@ -39,6 +50,39 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     items[:] = [item for item in items if item not in long]
     config.hook.pytest_deselected(items=long)
+
+
+def _execute_once(item: pytest.Item) -> None:
+    """Execute a lecture, unless the tests of what it says have: its notebook runs once, for both."""
+    names_of_lecture(ROOT, item.config._tmp_path_factory, int(item.path.name[:2]))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep a ledger of the notebooks that are executed, in whichever process of this run."""
+    if LEDGER not in os.environ:
+        config.stash[_LEDGER] = Path(tempfile.mkdtemp(prefix="ledger-"), "notebooks.txt")
+        os.environ[LEDGER] = str(config.stash[_LEDGER])
+    execute = NotebookClient.async_execute
+
+    async def noted(self: NotebookClient, *arguments: object, **options: object) -> object:
+        note_execution(self.nb)
+        return await execute(self, *arguments, **options)
+
+    NotebookClient.async_execute = noted
+    NotebookClient.execute = run_sync(noted)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run that has executed one of the course's notebooks twice; its first process looks."""
+    ledger = session.config.stash.get(_LEDGER, None)
+    if ledger is None:
+        return
+    for notebook in executed_twice(ledger):
+        print(f"\nexecuted more than once, and once is enough: the notebook that begins with {notebook}")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    shutil.rmtree(ledger.parent, ignore_errors=True)
+    os.environ.pop(LEDGER, None)
 
 
 REQUIRE_ALL = "COURSE_REQUIRE_ALL"

@@ -1,13 +1,26 @@
 """What is costly is made once in a run of the tests, by whichever process comes first, and shared by all."""
 
+import contextlib
+import hashlib
 import os
+import pickle
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import cloudpickle
+import nbformat
 import pytest
 from filelock import FileLock
+
+LEDGER = "COURSE_NOTEBOOK_LEDGER"
+"""Variable with the path of a file that gets a line for each notebook that this run of the tests executes."""
+
+LEAST_CELLS = 8  # of code; tests make up shorter notebooks, and execute these as often as they like
 
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
@@ -38,11 +51,68 @@ def course_run(root: Path, factory: pytest.TempPathFactory) -> Path:
 
     def run(folder: Path) -> None:
         (folder / "started").touch()
-        command = [sys.executable, "course.py", "run"]
+        note_execution(nbformat.read(lecture_notebook(root, 1), as_version=4))
         done = subprocess.run(
-            command, cwd=root, capture_output=True, text=True, encoding="utf-8", check=False
+            [sys.executable, "course.py", "run"],
+            cwd=root,
+            env=os.environ | {"COURSE_KEEP_NAMES": str(folder / "names.pickle")},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         (folder / "printed.txt").write_text(done.stdout, encoding="utf-8")
 
     return once(factory, "course-run", run) / "printed.txt"
+
+
+def lecture_notebook(root: Path, number: int) -> Path:
+    """Return the notebook of a lecture."""
+    (path,) = (root / "lectures").glob(f"{number:02}_*.ipynb")
+    return path
+
+
+def names_of_lecture(root: Path, factory: pytest.TempPathFactory, number: int) -> dict[str, Any]:
+    """Return the names that a lecture's cells leave behind; its notebook is executed once in a run of the tests."""
+    if number == 1:  # which `course.py run` executes
+        folder = course_run(root, factory).parent
+    else:
+        notebook = lecture_notebook(root, number)
+
+        def run(folder: Path) -> None:
+            import tasks
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv(tasks.KEEP_NAMES, str(folder / "names.pickle"))
+                patch.delenv("COURSE_REAL_MARKET", raising=False)
+                assert tasks.execute(notebook, folder / notebook.name) == 0
+
+        folder = once(factory, notebook.stem, run)
+    return pickle.loads((folder / "names.pickle").read_bytes())
+
+
+def keep_names(names: dict[str, Any], file: str) -> None:
+    """Pickle what can be pickled of a notebook's names; called in its kernel, as its last cell."""
+    kept = {}
+    for name, value in names.items():
+        if not name.startswith("_") and not isinstance(value, ModuleType):
+            with contextlib.suppress(Exception):  # a generator, an open file
+                cloudpickle.dumps(value)
+                kept[name] = value
+    Path(file).write_bytes(cloudpickle.dumps(kept))
+
+
+def note_execution(notebook: nbformat.NotebookNode) -> None:
+    """Write a line about the execution of one of the course's notebooks."""
+    sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    sources = [source for source in sources if "keep_names(globals()" not in source]
+    if (ledger := os.environ.get(LEDGER)) and len(sources) >= LEAST_CELLS:
+        with Path(ledger).open("a", encoding="utf-8") as file:
+            file.write(hashlib.sha256("\0".join(sources).encode()).hexdigest() + f" {sources[0][:60]!r}\n")
+
+
+def executed_twice(ledger: Path) -> list[str]:
+    """Return the notebooks that were executed more than once, each by its first words."""
+    lines = ledger.read_text(encoding="utf-8").splitlines() if ledger.exists() else []
+    return [line.partition(" ")[2] for line, times in Counter(lines).items() if times > 1]

@@ -23,6 +23,7 @@ OTHER_NAMES = {
 COMES_WITH = {
     "PIL": "matplotlib",
     "cycler": "matplotlib",
+    "cloudpickle": "dask",
     "filelock": "torch",
     "huggingface_hub": "transformers",
     "markupsafe": "jinja2",

@@ -8,19 +8,14 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import r2_score
 
 import itemmarket as im
-from itemmarket.evaluation import plots
 from tests.pictures import numbers_in, scatter_plots
+from tests.sharing import names_of_lecture
 
 
 @pytest.fixture(scope="module")
-def lecture(root):
+def lecture(root, tmp_path_factory):
     """The names that the lecture's cells leave behind."""
-    source = root / "lectures" / "source" / "01_the_notebook_that_works_too_well.py"
-    names: dict = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plots, "show", lambda figure, alt=None: plots.to_png(figure, alt))
-        exec(compile(source.read_text(encoding="utf-8"), str(source), "exec"), names)
-    return names
+    return names_of_lecture(root, tmp_path_factory, 1)
 
 
 def test_the_shuffled_score_is_outstanding_and_the_temporal_one_worse_than_the_mean(lecture):

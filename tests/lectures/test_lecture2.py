@@ -10,18 +10,13 @@ from sklearn.base import clone
 from torch import nn
 
 import itemmarket as im
-from itemmarket.evaluation import plots
+from tests.sharing import names_of_lecture
 
 
 @pytest.fixture(scope="module")
-def lecture(root):
+def lecture(root, tmp_path_factory):
     """The names that the lecture's cells leave behind."""
-    source = root / "lectures" / "source" / "02_from_scikit_learn_to_pytorch.py"
-    names: dict = {"__name__": "lecture2"}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plots, "show", lambda figure, alt=None: plots.to_png(figure, alt))
-        exec(compile(source.read_text(encoding="utf-8"), str(source), "exec"), names)
-    return names
+    return names_of_lecture(root, tmp_path_factory, 2)
 
 
 def test_tensors_and_gradients_are_the_same_as_by_hand(lecture):

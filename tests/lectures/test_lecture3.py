@@ -2,26 +2,17 @@
 
 import numpy as np
 import pytest
-import torch
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 import itemmarket as im
 from benchmarks._common import lab_modules
-from itemmarket.evaluation import plots
+from tests.sharing import names_of_lecture
 
 
 @pytest.fixture(scope="module")
-def lecture(root):
+def lecture(root, tmp_path_factory):
     """The names that the lecture's cells leave behind."""
-    source = root / "lectures" / "source" / "03_sequences_and_forecasting.py"
-    names: dict = {}
-    threads = torch.get_num_threads()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plots, "show", lambda figure, alt=None: plots.to_png(figure, alt))
-        patch.delenv("COURSE_REAL_MARKET", raising=False)
-        exec(compile(source.read_text(encoding="utf-8"), str(source), "exec"), names)
-    torch.set_num_threads(threads)
-    return names
+    return names_of_lecture(root, tmp_path_factory, 3)
 
 
 def ratio(lecture, name) -> float:

@@ -7,20 +7,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 import itemmarket as im
-from itemmarket.evaluation import plots
+from tests.sharing import names_of_lecture
 
 pytestmark = pytest.mark.long  # networks are trained: about four CPU minutes
 
 
 @pytest.fixture(scope="module")
-def lecture(root):
+def lecture(root, tmp_path_factory):
     """The names that the lecture's cells leave behind."""
-    source = root / "lectures" / "source" / "04_transfer_learning_on_item_names.py"
-    names: dict = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plots, "show", lambda figure, alt=None: plots.to_png(figure, alt))
-        exec(compile(source.read_text(encoding="utf-8"), str(source), "exec"), names)
-    return names
+    return names_of_lecture(root, tmp_path_factory, 4)
 
 
 def test_the_regex_reads_exact_names_only(lecture):
