@@ -104,7 +104,13 @@ def test(argv: list[str]) -> int:
         command.append("--long")
     if not chosen:
         command += ["tests", "lectures", "--nbmake", f"--nbmake-timeout={BUDGET_SECONDS}"]
-        command += ["-n", "2", "--dist", "loadfile"]
+        command += [
+            "-n",
+            "2",
+            "--dist",
+            "loadfile",
+            "--no-loadscope-reorder",
+        ]  # tests/conftest.py has an order
     compute_on_one_thread()
     code = call(command, cwd=ROOT)
     if code == 5:

@@ -14,6 +14,23 @@ from nbclient import NotebookClient
 from tests.sharing import LEDGER, executed_twice, names_of_lecture, note_execution
 
 ROOT = Path(__file__).resolve().parent.parent
+# Files that take a minute or more, the longest first: started last, they would keep one of two workers waiting.
+LONGEST = (
+    *(
+        "solutions/test_class_lab3",
+        "solutions/test_class_lab2",
+        "test_readme",
+        "solutions/test_reference_notebooks",
+    ),
+    *("lectures/04_", "autograder/release/test_release", "simulation/test_realism", "lectures/test_lecture3"),
+    *(
+        "running/test_resume",
+        "running/test_grade",
+        "test_door",
+        "redteam/test_labs",
+        "fairness/test_fairness",
+    ),
+)
 _LEDGER = pytest.StashKey[Path]()
 LONG_SECONDS = 3600  # the limit of a slow check; that of others stands in pyproject.toml
 
@@ -43,6 +60,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if getattr(item, "nbmake", False) and item.path.parent == ROOT / "lectures":
             item.runtest = functools.partial(_execute_once, item)
+    items.sort(
+        key=lambda item: next((n for n, file in enumerate(LONGEST) if file in item.nodeid), len(LONGEST))
+    )
     long = [item for item in items if item.get_closest_marker("long")]
     if config.getoption("--long"):
         for item in long:  # a class of a hundred, graded for one of them, is graded for all of them
