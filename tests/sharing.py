@@ -9,7 +9,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import cloudpickle
@@ -96,7 +95,7 @@ def keep_names(names: dict[str, Any], file: str) -> None:
     """Pickle what can be pickled of a notebook's names; called in its kernel, as its last cell."""
     kept = {}
     for name, value in names.items():
-        if not name.startswith("_") and not isinstance(value, ModuleType):
+        if not name.startswith("_"):
             with contextlib.suppress(Exception):  # a generator, an open file
                 cloudpickle.dumps(value)
                 kept[name] = value
