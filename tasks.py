@@ -54,6 +54,9 @@ def verb(*arguments: str) -> int:
 KEEP_NAMES = "COURSE_KEEP_NAMES"
 """Variable with the path of a file to which an executed notebook's names are pickled, for tests of what it leaves."""
 
+LEDGER = "COURSE_NOTEBOOK_LEDGER"
+"""Variable with the path of a file that gets a line for each notebook that a run of the tests executes."""
+
 
 def execute(notebook: Path, target: Path) -> int:
     """Execute a notebook in its own folder and write it, with its outputs, to ``target``."""
@@ -63,6 +66,8 @@ def execute(notebook: Path, target: Path) -> int:
 
     compute_on_one_thread()
     content = nbformat.read(notebook, as_version=4)
+    if os.environ.get(LEDGER):  # which this process writes as pytest's do, so that `run` cannot escape it
+        import_module("tests.sharing").count_executions()
     if file := os.environ.get(KEEP_NAMES):
         keep = f"import tests.sharing as _sharing; _sharing.keep_names(globals(), {file!r})"
         content.cells.append(nbformat.v4.new_code_cell(f"import sys; sys.path.append({str(ROOT)!r}); {keep}"))

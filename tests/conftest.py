@@ -8,10 +8,8 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from jupyter_core.utils import run_sync
-from nbclient import NotebookClient
 
-from tests.sharing import LEDGER, executed_twice, names_of_lecture, note_execution
+from tests.sharing import LEDGER, count_executions, executed_twice, names_of_lecture
 
 ROOT = Path(__file__).resolve().parent.parent
 # Files that take a minute or more, the longest first: started last, they would keep one of two workers waiting.
@@ -83,14 +81,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if LEDGER not in os.environ:
         config.stash[_LEDGER] = Path(tempfile.mkdtemp(prefix="ledger-"), "notebooks.txt")
         os.environ[LEDGER] = str(config.stash[_LEDGER])
-    execute = NotebookClient.async_execute
-
-    async def noted(self: NotebookClient, *arguments: object, **options: object) -> object:
-        note_execution(self.nb)
-        return await execute(self, *arguments, **options)
-
-    NotebookClient.async_execute = noted
-    NotebookClient.execute = run_sync(noted)
+    count_executions()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -1,6 +1,7 @@
 """What is costly is made once in a run of the tests, by whichever process comes first, and shared by all."""
 
 import contextlib
+import functools
 import hashlib
 import os
 import pickle
@@ -16,8 +17,7 @@ import nbformat
 import pytest
 from filelock import FileLock
 
-LEDGER = "COURSE_NOTEBOOK_LEDGER"
-"""Variable with the path of a file that gets a line for each notebook that this run of the tests executes."""
+from tasks import LEDGER
 
 LEAST_CELLS = 8  # of code; tests make up shorter notebooks, and execute these as often as they like
 
@@ -50,7 +50,6 @@ def course_run(root: Path, factory: pytest.TempPathFactory) -> Path:
 
     def run(folder: Path) -> None:
         (folder / "started").touch()
-        note_execution(nbformat.read(lecture_notebook(root, 1), as_version=4))
         done = subprocess.run(
             [sys.executable, "course.py", "run"],
             cwd=root,
@@ -100,6 +99,24 @@ def keep_names(names: dict[str, Any], file: str) -> None:
                 cloudpickle.dumps(value)
                 kept[name] = value
     Path(file).write_bytes(cloudpickle.dumps(kept))
+
+
+def count_executions() -> None:
+    """Have every execution by nbclient in this process noted, whoever asks for it."""
+    from nbclient import NotebookClient
+    from nbclient.util import run_sync
+
+    execute = NotebookClient.async_execute
+    if hasattr(execute, "__wrapped__"):  # they are already
+        return
+
+    @functools.wraps(execute)
+    async def noted(self: NotebookClient, *arguments: object, **options: object) -> object:
+        note_execution(self.nb)
+        return await execute(self, *arguments, **options)
+
+    NotebookClient.async_execute = noted
+    NotebookClient.execute = run_sync(noted)
 
 
 def note_execution(notebook: nbformat.NotebookNode) -> None:

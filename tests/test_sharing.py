@@ -32,6 +32,20 @@ def test_a_second_execution_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert executed_twice(tmp_path / "ledger") == ["'other = 0'"]
 
 
+def test_an_execution_by_another_process_is_counted(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By that process itself, as `course.py run` is one: nobody has to remember it."""
+    monkeypatch.setenv(LEDGER, str(tmp_path / "ledger"))
+    nbformat.write(notebook(LEAST_CELLS, "there"), tmp_path / "it.ipynb")
+    script = "import sys, tasks, pathlib; sys.exit(tasks.execute(*map(pathlib.Path, sys.argv[1:])))"
+    paths = [str(tmp_path / name) for name in ("it.ipynb", "out.ipynb")]
+    subprocess.run([sys.executable, "-c", script, *paths], cwd=root, check=True, capture_output=True)
+    assert len((tmp_path / "ledger").read_text(encoding="utf-8").splitlines()) == 1
+    note_execution(notebook(LEAST_CELLS, "there"))
+    assert executed_twice(tmp_path / "ledger") == ["'there = 0'"]
+
+
 def test_a_run_that_executes_a_notebook_twice_fails(root: Path, tmp_path: Path) -> None:
     """Whatever its tests say."""
     nbformat.write(notebook(LEAST_CELLS, "x"), tmp_path / "it.ipynb")
