@@ -117,7 +117,9 @@ def seconds_of(tree: Path, command: list[str], variables: Mapping[str, str], bub
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    return time.monotonic() - began
+    seconds = time.monotonic() - began
+    print(f"{seconds:.1f} s", file=sys.stderr, flush=True)
+    return seconds
 
 
 def path_without(program: str) -> Path:

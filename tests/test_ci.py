@@ -173,7 +173,11 @@ def pytest_in(folder: Path, root: Path, source: str, required: str, *arguments: 
         "-ra",
         *arguments,
         str(folder),
-        env={**os.environ, "COURSE_REQUIRE_ALL": required},
+        env={
+            **os.environ,
+            "COURSE_REQUIRE_ALL": required,
+            "PYTHONPATH": str(root),
+        },  # our conftest has neighbours
     )
     return result.returncode, result.stdout
 

@@ -41,9 +41,7 @@ STRUCTURE = {
 def test_every_parameter_is_in_the_calibration(module):
     """``data/market.md`` promises it, with unit and fact; only the arguments of the bundled market stand apart."""
     statements = ast.parse(Path(module.__file__).read_text(encoding="utf-8")).body
-    arguments = [
-        s for s in statements if isinstance(s, ast.Assign) and ast.unparse(s.targets[0]) == "BUNDLED"
-    ]
+    arguments = [s for s in statements if isinstance(s, ast.AnnAssign) and ast.unparse(s.target) == "BUNDLED"]
     found = [
         f"line {node.lineno}: {node.value}"
         for statement in statements
