@@ -97,6 +97,11 @@ def enter(paths: Sequence[str]) -> None:
         kernel.mount("proc", f"{base}/proc", "proc", kernel.NOSUID | kernel.NODEV | kernel.NOEXEC)
     except OSError:  # inside a container /proc is masked, and the kernel lets nobody mount it again
         kernel.mount("tmpfs", f"{base}/proc", "tmpfs", options="size=0,mode=0555")
+    for folder in (
+        FOLDER,
+        "/dev/shm",
+    ):  # libraries that are preloaded write caches; each worker gets empty ones
+        kernel.mount("tmpfs", base + folder, "tmpfs", kernel.NOSUID | kernel.NODEV, "size=64m,mode=0700")
     kernel.make_read_only(base, recursive=False)
     kernel.change_root(base)
 

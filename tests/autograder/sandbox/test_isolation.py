@@ -73,6 +73,13 @@ def test_the_kernel_alone_stops_every_escape():
         assert achieved(zygote) == {}
 
 
+def test_the_kernel_alone_serves_a_lab_that_imports_much():
+    """Libraries that want a cache find a place while they are preloaded, and leave no thread behind."""
+    skip_without("full")
+    with forked.Zygote(["matplotlib.pyplot", "joblib", "sklearn.ensemble", "torch"], by="kernel") as launch:
+        assert launch.pid
+
+
 def test_landlock_leaves_little_open():
     """Where the kernel gives no namespaces, its other processes can be seen, and nothing else."""
     skip_without("landlock")
