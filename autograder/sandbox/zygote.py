@@ -20,6 +20,7 @@ import sys
 import threading
 from typing import Any
 
+from autograder.worker import cells as cells  # once landlock holds, its folder can no longer be listed
 from autograder.worker import serve
 
 LINUX = sys.platform == "linux"
